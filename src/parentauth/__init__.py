@@ -1,0 +1,60 @@
+"""Pluggable authentication for school portals: a username, a mailed token, a password."""
+
+from parentauth._auth import ParentAuth
+from parentauth._events import Event, EventKind
+from parentauth._families import Family
+from parentauth._hashing import Argon2Hasher
+from parentauth._model import (
+    Account,
+    CheckedToken,
+    Child,
+    ChildLink,
+    ChooseChild,
+    Client,
+    Dashboard,
+    Landing,
+    NoChild,
+    Origin,
+    Parent,
+    Present,
+    Purpose,
+    Session,
+    SignedIn,
+    Status,
+    Token,
+)
+from parentauth._passwords import PasswordPolicy, Violation
+from parentauth._school import Saved
+from parentauth._site import Paths, School
+from parentauth._worker import Delivery
+
+__all__ = [
+    "Account",
+    "Argon2Hasher",
+    "CheckedToken",
+    "Child",
+    "ChildLink",
+    "ChooseChild",
+    "Client",
+    "Dashboard",
+    "Delivery",
+    "Event",
+    "EventKind",
+    "Family",
+    "Landing",
+    "NoChild",
+    "Origin",
+    "Parent",
+    "ParentAuth",
+    "PasswordPolicy",
+    "Paths",
+    "Present",
+    "Purpose",
+    "Saved",
+    "School",
+    "Session",
+    "SignedIn",
+    "Status",
+    "Token",
+    "Violation",
+]

@@ -1,0 +1,85 @@
+"""What happened, told to listeners and to the log after it was written."""
+
+import enum
+import logging
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+import attrs
+
+logger: Final = logging.getLogger("parentauth")
+
+
+class EventKind(enum.Enum):
+    """The outcomes that are told."""
+
+    SIGNED_IN = "signed_in"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    SIGNED_OUT = "signed_out"
+    TOKEN_ISSUED = "token_issued"  # noqa: S105  an event
+    TOKEN_REFUSED = "token_refused"  # noqa: S105  an event
+    TOKEN_REDEEMED = "token_redeemed"  # noqa: S105  an event
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  an event
+    PASSWORD_REFUSED = "password_refused"  # noqa: S105  an event
+    RESET_REQUESTED = "reset_requested"
+    CHILD_SELECTED = "child_selected"
+    CHILD_REFUSED = "child_refused"
+    THROTTLED = "throttled"
+    BUSY = "busy"
+    FAMILY_SAVED = "family_saved"
+    MAIL_SENT = "mail_sent"
+    MAIL_DELAYED = "mail_delayed"
+    MAIL_DEAD = "mail_dead"
+    MAIL_DROPPED = "mail_dropped"
+
+
+@attrs.frozen
+class Event:
+    """
+    One outcome.
+
+    Never a token, a password, a typed username of a failure or a whole address.
+
+    Args:
+        account_id: Where the account is known, else None.
+        reason: A stable word, or empty.
+        prefix: The client's prefix (IPv4 /32, IPv6 /64), or None.
+
+    Source:
+        OWASP ASVS 5.0, 16.2.1, 16.2.5 and 16.3.1.
+    """
+
+    kind: EventKind
+    at: datetime
+    account_id: str | None = None
+    reason: str = ""
+    prefix: str | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+@attrs.frozen
+class Announcer:
+    """Tells listeners, in order; what one of them raises is logged and goes no further."""
+
+    listeners: Sequence[Listener] = ()
+
+    def __call__(self, event: Event) -> None:
+        """Tell *event* to the log and to every listener."""
+        # One event is one line: ids may hold anything that a school's software makes.
+        logger.info(
+            "%s account=%a reason=%a prefix=%s",
+            event.kind.value,
+            event.account_id,
+            event.reason,
+            event.prefix,
+            extra={"parentauth_event": event},
+        )
+        for listener in self.listeners:
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("a listener failed on %s", event.kind.value)

@@ -1,0 +1,166 @@
+"""
+The school's data meets the accounts: matched by id alone, additive.
+
+What is absent changes nothing; look-alikes are never merged.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import attrs
+
+from parentauth import _lifecycle
+from parentauth._addresses import read_address
+from parentauth._canonical import USERNAME_MAX, username_key
+from parentauth._model import Account, ChildLink
+from parentauth.exceptions import AddressError
+
+TEXT_MAX = 200
+
+
+@attrs.frozen
+class Family:
+    """
+    What the school knows of one parent: the row of an import.
+
+    Args:
+        id: The school's own key for that person; the account's id.
+        email: None or empty leaves an address that the account has.
+        locale: None leaves the account's.
+        children: Added to the account's, or updated there.
+        place: Where it comes from ("line 12"), for error messages.
+    """
+
+    id: str
+    username: str
+    name: str = ""
+    email: str | None = None
+    locale: str | None = None
+    children: tuple[ChildLink, ...] = ()
+    place: str = attrs.field(default="", eq=False)
+
+
+def merged(account: Account | None, family: Family, *, now: datetime) -> Account:
+    """Return the account with what *family* says; equal to *account* when nothing is new."""
+    account = account or Account(id=family.id, username=family.username)
+    email = read_address(family.email) if family.email else account.email
+    return attrs.evolve(
+        _lifecycle.with_address(account, email, now=now),
+        username=family.username.strip(),
+        name=family.name or account.name,
+        locale=family.locale or account.locale,
+        children=_with_links(account.children, family.children),
+    )
+
+
+def gathered(families: Iterable[Family]) -> list[Family]:
+    """Put the rows of one parent together, in the order of their first row."""
+    by_id: dict[str, Family] = {}
+    for family in families:
+        first = by_id.get(family.id)
+        by_id[family.id] = family if first is None else _joined(first, family)
+    return list(by_id.values())
+
+
+def problems(families: Iterable[Family], locales: Iterable[str]) -> list[str]:
+    """Return every problem of the rows, in the words of who must mend it."""
+    known, found = frozenset(locales), list[str]()
+    first_rows: dict[str, Family] = {}
+    names: dict[str, Family] = {}
+    for family in families:
+        found += [f"{_place(family)}{problem}" for problem in _row_problems(family, known)]
+        first = first_rows.setdefault(family.id, family)
+        found += [f"{_place(family)}{problem}" for problem in _disagreements(first, family)]
+        holder = names.setdefault(username_key(family.username), family)
+        if holder.id != family.id:
+            found.append(
+                f"{_place(family)}username {family.username!r} is also that of parent "
+                f"{holder.id!r}; give each parent a username of their own"
+            )
+    return found
+
+
+def username_clashes(
+    families: Iterable[Family], holders: Mapping[str, Account]
+) -> list[str]:
+    """
+    Return a problem for each username that an account outside these rows has.
+
+    Args:
+        holders: Accounts by canonical username.
+    """
+    rows = list(families)
+    renamed = {family.id: username_key(family.username) for family in rows}
+    found = []
+    for family in rows:
+        holder = holders.get(username_key(family.username))
+        if holder is None or holder.id == family.id:
+            continue
+        if renamed.get(holder.id, username_key(holder.username)) == username_key(family.username):
+            found.append(
+                f"{_place(family)}username {family.username!r} belongs to account "
+                f"{holder.id!r}; choose another"
+            )
+    return found
+
+
+def _row_problems(family: Family, locales: frozenset[str]) -> Iterable[str]:
+    if not family.id:
+        yield "parent_id is empty; give each parent the school's key for that person"
+    if not family.username.strip():
+        yield "username is empty; give each parent one"
+    if len(family.username) > USERNAME_MAX:
+        yield f"username is longer than {USERNAME_MAX} characters; shorten it"
+    for label, text in (("parent_id", family.id), ("username", family.username),
+                        ("parent_name", family.name)):
+        if not text.isprintable() or len(text) > TEXT_MAX:
+            yield f"{label} is too long or has characters that can't be printed; remove them"
+    if family.email:
+        try:
+            read_address(family.email)
+        except AddressError:
+            yield f"email {family.email!r} is no e-mail address; correct it or leave it empty"
+    if family.locale and family.locale not in locales:
+        yield f"locale {family.locale!r} is unknown; use {', '.join(sorted(locales))} or nothing"
+    for link in family.children:
+        yield from _link_problems(link)
+
+
+def _link_problems(link: ChildLink) -> Iterable[str]:
+    if not link.child_id:
+        yield "child_id is empty; give each child the school's key"
+    if not link.name:
+        yield "child_name is empty; give each child a name"
+    for label, text in (("child_id", link.child_id), ("child_name", link.name),
+                        ("class", link.school_class)):
+        if not text.isprintable() or len(text) > TEXT_MAX:
+            yield f"{label} is too long or has characters that can't be printed; remove them"
+    if link.since and link.until and link.since >= link.until:
+        yield "until is not after since; correct one of them"
+
+
+def _disagreements(first: Family, family: Family) -> Iterable[str]:
+    for label, field in (("username", "username"), ("email", "email"),
+                         ("parent_name", "name"), ("locale", "locale")):
+        one, other = getattr(first, field), getattr(family, field)
+        if (one or "") != (other or ""):
+            yield (
+                f"{label} {other or ''!r} differs from {one or ''!r} in an earlier row of "
+                f"parent {family.id!r}; make them equal"
+            )
+
+
+def _joined(first: Family, family: Family) -> Family:
+    return attrs.evolve(first, children=_with_links(first.children, family.children))
+
+
+def _with_links(
+    present: tuple[ChildLink, ...], new: tuple[ChildLink, ...]
+) -> tuple[ChildLink, ...]:
+    links = {link.child_id: link for link in present}
+    links.update((link.child_id, link) for link in new)
+    return tuple(links.values())
+
+
+def _place(family: Family) -> str:
+    return f"{family.place}: " if family.place else ""

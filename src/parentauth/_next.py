@@ -1,0 +1,22 @@
+"""Where to go after signing in: a path of this site, or nothing."""
+
+from typing import Final
+
+NEXT_MAX: Final = 2048
+
+
+def safe_next(text: str | None) -> str | None:
+    """
+    Return *text* if every browser reads it as a path of the same site.
+
+    Browsers take ``\\`` for ``/``, drop tabs and line ends, and read ``//host`` as another
+    site; so only printable ASCII, one slash first, and no backslash at all.
+
+    Source:
+        OWASP ASVS 5.0, 3.7.2.
+    """
+    if not text or len(text) > NEXT_MAX or not text.isascii() or not text.isprintable():
+        return None
+    if not text.startswith("/") or text.startswith("//") or "\\" in text or " " in text:
+        return None
+    return text

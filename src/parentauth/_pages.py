@@ -1,0 +1,159 @@
+"""
+The page flow: which page follows which, with which message, status and cookie.
+
+No framework and no I/O of its own: an adapter gives a :class:`PageRequest` and renders
+what comes back.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from parentauth import _page_children, _page_password, _page_sign_in
+from parentauth import _page_words as words
+from parentauth._auth import ParentAuth
+from parentauth._model import Present
+from parentauth._next import safe_next
+from parentauth._page_values import CookieNames, Outcome, PageRequest, Redirect, Show
+from parentauth._page_views import Problem, Step
+from parentauth._visit import Visit, retry_after
+from parentauth.exceptions import BusyError, InputError
+
+_FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
+    "login": _page_sign_in.login,
+    "token": _page_password.token,
+    "password": _page_password.password,
+    "password_change": _page_password.password_change,
+    "forgot": _page_sign_in.forgot,
+    "children": _page_children.children,
+    "logout": _page_sign_in.logout,
+    "well_known": _page_sign_in.well_known,
+}
+METHODS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(_FLOWS, ("GET", "POST")),
+    "logout": ("POST",),
+    "well_known": ("GET",),
+}
+
+
+class Pages:
+    """
+    Answers the requests of one portal's pages.
+
+    Args:
+        auth: The library.
+    """
+
+    def __init__(self, auth: ParentAuth) -> None:
+        self._auth = auth
+        self.cookies = CookieNames(secure=auth.site.is_secure)
+
+    def respond(self, page: str, request: PageRequest) -> Outcome:
+        """
+        Answer one request.
+
+        Args:
+            page: A key of :data:`METHODS`.
+        """
+        return self._answered(page, request, _FLOWS[page])
+
+    def link(self, token: str, request: PageRequest) -> Outcome:
+        """
+        Answer the GET of a mailed link.
+
+        Args:
+            token: What the link's path carries.
+        """
+        return self._answered("token", request, lambda v: _page_password.link(v, token))
+
+    def expired_form(self, page: str, request: PageRequest) -> Outcome:
+        """Answer a form that CSRF protection refused: the same form anew, values kept."""
+        return self._answered(page, request, _expired)
+
+    def error(self, request: PageRequest, status: int) -> Show:
+        """Answer 404, 405, 500 and the like without jargon."""
+        visit = self._visit("login", request)
+        return visit.views.error(words.error(visit.texts, status), status=status)
+
+    def gate(
+        self, request: PageRequest, present: Present | None, *, child: bool, after: str
+    ) -> Redirect | None:
+        """
+        Return where to send a visitor who may not see a host's page, or None: let in.
+
+        Args:
+            present: Who is signed in.
+            child: The page needs to know the child, too.
+            after: Where to come back to.
+        """
+        links, after = request.links, safe_next(after) or ""
+        if present is None:
+            return Redirect(links.page("login", next=after))
+        if child and present.child is None:
+            return self._visit("children", request).landed(present.landing, after)
+        return None
+
+    def band(self, request: PageRequest, present: Present | None) -> dict[str, str] | None:
+        """Return what ``child_band.html`` shows at the top of a child's pages."""
+        if present is None or present.child is None:
+            return None
+        t = self._visit("children", request).texts
+        several = len(present.children) > 1
+        return {
+            "text": t(
+                "You are signed in to the account of %(child)s", child=present.child.name
+            ),
+            "back": t("Back to my children") if several else "",
+            "back_href": request.links.page("children"),
+        }
+
+    def _visit(self, page: str, request: PageRequest) -> Visit:
+        return Visit(self._auth, self.cookies, request, page)
+
+    def _answered(
+        self, page: str, request: PageRequest, flow: Callable[[Visit], Outcome]
+    ) -> Outcome:
+        visit = self._visit(page, request)
+        outcome: Outcome
+        try:
+            outcome = _menu_only(visit) or flow(visit)
+        except InputError:
+            outcome = visit.views.error(words.bad_input(visit.texts), status=400)
+        except BusyError as error:
+            show = visit.views.error(
+                words.busy(visit.texts), status=503, steps=[visit.sign_in_step]
+            )
+            outcome = retry_after(show, error.retry_after)
+        return visit.with_language(outcome)
+
+
+# What the language menu's form may carry beside the language itself.
+_CARRIED: Final = frozenset({"lang", "next", "notice"})
+
+
+def _menu_only(visit: Visit) -> Outcome | None:
+    """Answer the language menu of a page without values: the same page, by GET."""
+    if not visit.language_only:
+        return None
+    csrf, _ = visit.request.csrf()
+    if visit.request.form.keys() - _CARRIED - {csrf}:
+        return None
+    links = visit.request.links
+    return Redirect(links.page(visit.page, next=visit.after, notice=visit.field("notice")))
+
+
+def _expired(visit: Visit) -> Outcome:
+    """Show the form again; nothing of it was done."""
+    message = words.expired_form(visit.texts)
+    problems, views = [Problem(message)], visit.views
+    if visit.page == "login":
+        return views.login(
+            username=visit.field("username"), after=visit.after, problems=problems, status=403
+        )
+    if visit.page in ("token", "password"):
+        return views.token(token=visit.field("token"), problems=problems, status=403)
+    if visit.page == "forgot":
+        return views.forgot(email=visit.field("email"), problems=problems, status=403)
+    if visit.page == "password_change" and visit.present is not None:
+        return _page_password.change_form(visit, *problems, status=403)
+    step = Step(views.texts("Back to my children"), visit.request.links.page("children"))
+    return views.error(message, status=403, steps=[step])

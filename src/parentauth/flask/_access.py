@@ -1,0 +1,82 @@
+"""Who is signed in, for the host's own views and templates."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from flask import g, redirect, request
+from flask.typing import ResponseReturnValue
+from werkzeug.local import LocalProxy
+
+from parentauth._model import Child, Parent, Present
+from parentauth.flask._state import page_request, state_of
+
+P = ParamSpec("P")
+R = TypeVar("R", bound=ResponseReturnValue)
+
+
+def current_present() -> Present | None:
+    """Return who is signed in on this request, read once, or None."""
+    if "_parentauth" not in g:
+        state = state_of()
+        g._parentauth = state.auth.resume(page_request(request, state).session_id)
+    present: Present | None = g._parentauth
+    return present
+
+
+def _parent() -> Parent | None:
+    present = current_present()
+    return present.parent if present else None
+
+
+def _child() -> Child | None:
+    present = current_present()
+    return present.child if present else None
+
+
+#: The signed-in :class:`parentauth.Parent`; false where there is none.
+current_parent = cast("Parent", LocalProxy(_parent))
+#: The :class:`parentauth.Child` whose pages are open; false where there is none.
+current_child = cast("Child", LocalProxy(_child))
+
+
+def parent_required(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
+    """Let only a signed-in parent in; others sign in first and come back."""
+    return _gated(view, child=False)
+
+
+def child_required(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:
+    """Let only a parent in whose child is known; others pick one first and come back."""
+    return _gated(view, child=True)
+
+
+def _gated(
+    view: Callable[P, R], *, child: bool
+) -> Callable[P, R | ResponseReturnValue]:
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | ResponseReturnValue:
+        state = state_of()
+        away = state.pages.gate(
+            page_request(request, state),
+            current_present(),
+            child=child,
+            # A form that was sent can't be sent again by coming back.
+            after=request.full_path.rstrip("?") if request.method == "GET" else "",
+        )
+        return view(*args, **kwargs) if away is None else redirect(away.location, code=303)
+
+    return guarded
+
+
+def template_context() -> dict[str, Any]:
+    """Give every template ``current_parent``, ``current_child`` and the child's ``band``."""
+    return {
+        "current_parent": current_parent,
+        "current_child": current_child,
+        "band": LocalProxy(_band),
+    }
+
+
+def _band() -> dict[str, str] | None:
+    state = state_of()
+    return state.pages.band(page_request(request, state), current_present())
