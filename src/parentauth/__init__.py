@@ -1,8 +1,9 @@
 """Pluggable authentication for school portals: a username, a mailed token, a password."""
 
 from parentauth._auth import ParentAuth
-from parentauth._events import Event, EventKind
+from parentauth._events import Event, EventKind, Listener
 from parentauth._families import Family
+from parentauth._families_csv import read_families
 from parentauth._hashing import Argon2Hasher
 from parentauth._model import (
     Account,
@@ -42,6 +43,7 @@ __all__ = [
     "EventKind",
     "Family",
     "Landing",
+    "Listener",
     "NoChild",
     "Origin",
     "Parent",
@@ -57,4 +59,5 @@ __all__ = [
     "Status",
     "Token",
     "Violation",
+    "read_families",
 ]

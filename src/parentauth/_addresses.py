@@ -60,7 +60,7 @@ def _is_label(label: str) -> bool:
 
 def _a_labels(domain: str) -> str:
     try:
-        from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  an extra
+        from email_validator import EmailNotValidError, validate_email
     except ImportError as error:
         raise ConfigurationError(
             "a domain in other letters than ASCII's needs: pip install 'parentauth[email]'"

@@ -203,9 +203,7 @@ class ParentAuth:
             switch=switch,
         )
 
-    def sign_in(
-        self, *, username: str, password: str, client: Client = ANONYMOUS
-    ) -> SignedIn:
+    def sign_in(self, *, username: str, password: str, client: Client = ANONYMOUS) -> SignedIn:
         """
         Open a session for who knows username and password.
 
@@ -222,9 +220,7 @@ class ParentAuth:
         Source:
             OWASP ASVS 5.0, 6.3.1 and 6.3.8; NIST SP 800-63B-4, 3.2.2.
         """
-        return _sign_in.sign_in(
-            self._parts, username=username, password=password, client=client
-        )
+        return _sign_in.sign_in(self._parts, username=username, password=password, client=client)
 
     def request_reset(self, email: str, *, client: Client = ANONYMOUS) -> None:
         """

@@ -5,7 +5,7 @@ The random bits are the security.  The check refuses typing errors and garbage b
 storage is asked; nothing is decided by it alone.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Final
@@ -54,9 +54,7 @@ class TokenCodec:
     def __init__(self, secret_keys: Sequence[str]) -> None:
         # itsdangerous wants the oldest first; deriving costs as much as a check, so do it once.
         oldest_first = check_secret_keys(secret_keys)[::-1]
-        signer = Signer(
-            oldest_first, salt=_DOMAIN, key_derivation="hmac", digest_method=sha256
-        )
+        signer = Signer(oldest_first, salt=_DOMAIN, key_derivation="hmac", digest_method=sha256)
         self._keys = tuple(signer.derive_key(key) for key in reversed(signer.secret_keys))
 
     def __repr__(self) -> str:
@@ -156,73 +154,94 @@ def _digits(text: str) -> str | None:
 _CURE: Final = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
 _DISTINCT_MIN: Final = 8
 _OWN_MIN: Final = 16
-# What stands in documentation and examples, and what hands type, the longest first.
-_EXAMPLES: Final = (
-    "abcdefghijklmnopqrstuvwxyz",
-    "keepthissecret",
-    "replacethis",
-    "insecure",
-    "0123456789",
-    "1234567890",
-    "azertyuiop",
-    "qwertyuiop",
-    "qwertzuiop",
-    "development",
-    "replaceme",
-    "123456789",
-    "changethis",
-    "yourkeyhere",
-    "motdepasse",
-    "wachtwoord",
-    "parentauth",
-    "characters",
-    "password",
-    "passwort",
-    "notsafe",
-    "changeme",
-    "supersecret",
-    "verysecret",
-    "topsecret",
-    "12345678",
-    "testing",
-    "example",
-    "exemple",
-    "default",
-    "secret",
-    "geheim",
-    "random",
-    "change",
-    "please",
-    "azerty",
-    "qwerty",
-    "django",
-    "string",
-    "super",
-    "flask",
-    "token",
-    "value",
-    "here",
-    "long",
-    "your",
-    "test",
-    "very",
-    "this",
-    "demo",
-    "dev",
-    "key",
-    "the",
-    "not",
-    "for",
-    "use",
-    "my",
-    "me",
-    "in",
-    "is",
-    "a",
+# What stands in documentation and examples, and what hands type; the longest first.
+_EXAMPLES: Final = sorted(
+    [
+        "0123456789",
+        "1234567890",
+        "123456789",
+        "12345678",
+        "abcdefghijklmnopqrstuvwxyz",
+        "azertyuiop",
+        "qwertyuiop",
+        "qwertzuiop",
+        "azerty",
+        "qwerty",
+        "motdepasse",
+        "wachtwoord",
+        "password",
+        "passwort",
+        "geheim",
+        "a",
+        "and",
+        "any",
+        "at",
+        "be",
+        "bytes",
+        "change",
+        "changed",
+        "changeme",
+        "characters",
+        "default",
+        "demo",
+        "dev",
+        "development",
+        "django",
+        "example",
+        "exemple",
+        "flask",
+        "for",
+        "here",
+        "in",
+        "insecure",
+        "is",
+        "it",
+        "keep",
+        "key",
+        "least",
+        "long",
+        "me",
+        "more",
+        "must",
+        "my",
+        "not",
+        "of",
+        "or",
+        "our",
+        "parentauth",
+        "please",
+        "prod",
+        "production",
+        "random",
+        "replace",
+        "safe",
+        "secret",
+        "secure",
+        "should",
+        "some",
+        "string",
+        "super",
+        "test",
+        "testing",
+        "text",
+        "that",
+        "the",
+        "this",
+        "to",
+        "token",
+        "top",
+        "value",
+        "very",
+        "with",
+        "your",
+    ],
+    key=len,
+    reverse=True,
 )
+_SEPARATORS: Final = str.maketrans("", "", "-_ .")
 
 
-def check_secret_keys(keys: Collection[str]) -> tuple[str, ...]:
+def check_secret_keys(keys: Sequence[str]) -> tuple[str, ...]:
     """
     Return *keys* if they may guard tokens and cookies.
 
@@ -236,13 +255,14 @@ def check_secret_keys(keys: Collection[str]) -> tuple[str, ...]:
     """
     if isinstance(keys, (str, bytes)):
         raise ConfigurationError("secret_keys is one text; give a list: secret_keys=[...]")
-    if not keys:
+    given = tuple(keys or ())
+    if not given:
         raise ConfigurationError(f"secret_keys is empty; {_CURE}")
-    for number, key in enumerate(keys, 1):
+    for number, key in enumerate(given, 1):
         fault = _fault(key)
         if fault is not None:
             raise ConfigurationError(f"secret_keys, key {number}: {fault}; {_CURE}")
-    return tuple(keys)
+    return given
 
 
 def _fault(key: object) -> str | None:
@@ -266,7 +286,7 @@ def _repeats(text: str) -> bool:
 
 def _own(key: str) -> str:
     """Return what a key has of its own, beside examples and their padding."""
-    rest = "".join(filter(str.isalnum, key.casefold()))
+    rest = key.casefold().translate(_SEPARATORS)
     for example in _EXAMPLES:
         rest = rest.replace(example, "")
     return rest

@@ -35,8 +35,7 @@ class Devices:
 
     def remember(self, username_digest: str, *, now: datetime) -> str:
         """Return the value of the cookie."""
-        value = self._serializer.dumps({"u": username_digest, "t": int(now.timestamp())})
-        return value if isinstance(value, str) else value.decode("ascii")
+        return str(self._serializer.dumps({"u": username_digest, "t": int(now.timestamp())}))
 
     def knows(self, device: str | None, username_digest: str, *, now: datetime) -> bool:
         """Tell whether *device* was made for this username in the last year."""
@@ -48,5 +47,5 @@ class Devices:
             return False
         if not isinstance(note, dict) or note.get("u") != username_digest:
             return False
-        age = now.timestamp() - note["t"]
+        age = now.timestamp() - float(note["t"])
         return -SKEW.total_seconds() <= age < REMEMBERED.total_seconds()

@@ -6,7 +6,7 @@ arguments.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
@@ -53,37 +53,93 @@ class Dropped:
     reason: str
 
 
-def drafted(
-    parts: Parts,
-    claim: Claim,
-    accounts: Sequence[Account],
-    *,
-    now: datetime,
-    random: Callable[[], bytes],
-) -> Draft | Dropped:
+@attrs.frozen
+class Drafter:
     """
-    Judge one claim.
+    Judges claims at one moment.
 
     Args:
-        accounts: Whom it is for: one at most, or for a reset all those of the address.
-        random: Gives 16 random bytes.
+        random: Gives the 16 random bytes of a token.
     """
-    not_before = parts.lifetimes.not_before
-    if not_before is not None and claim.intent.due < not_before:
-        return Dropped(claim, "outdated")
-    kind = claim.intent.kind
-    if kind is IntentKind.RESET:
-        # An account without an address is never found by one; the check is for the types.
-        accounts = [account for account in accounts if account.active and account.email]
-        if not accounts:
+
+    parts: Parts
+    now: datetime
+    random: Callable[[], bytes]
+
+    def draft(self, claim: Claim, accounts: Sequence[Account]) -> Draft | Dropped:
+        """
+        Judge one claim.
+
+        Args:
+            accounts: Whom it is for: one at most, or for a reset all those of the address.
+        """
+        not_before = self.parts.lifetimes.not_before
+        if not_before is not None and claim.intent.due < not_before:
+            return Dropped(claim, "outdated")
+        if claim.intent.kind is IntentKind.RESET:
+            return self._reset(claim, accounts)
+        reason = _unreachable(accounts)
+        if reason is not None:
+            return Dropped(claim, reason)
+        if claim.intent.kind in INVITATIONS:
+            return self._invitation(claim, accounts[0])
+        return self._notice(claim, accounts[0])
+
+    def _reset(self, claim: Claim, accounts: Sequence[Account]) -> Draft | Dropped:
+        open_ones = [account for account in accounts if account.active]
+        if not open_ones:
             return Dropped(claim, "nobody")
-        return _access(parts, claim, accounts, Origin.VISITOR, now, random)
-    reason = _unreachable(accounts)
-    if reason:
-        return Dropped(claim, reason)
-    if kind in INVITATIONS:
-        return _invitation(parts, claim, accounts[0], now, random)
-    return _notice(parts, claim, accounts[0], now)
+        return self._access(claim, open_ones, Origin.VISITOR)
+
+    def _invitation(self, claim: Claim, account: Account) -> Draft | Dropped:
+        if claim.intent.kind is not IntentKind.INVITE_AGAIN:
+            if account.connected_at is not None:
+                return Dropped(claim, "connected")
+            if _tokens.has_live(account, Origin.SCHOOL, now=self.now):
+                return Dropped(claim, "waiting")
+        return self._access(claim, [account], Origin.SCHOOL)
+
+    def _access(self, claim: Claim, accounts: Sequence[Account], origin: Origin) -> Draft:
+        """Mint one token per account; they are nowhere but in the mail."""
+        minted, ways = list[Minted](), list[WayIn]()
+        for account in accounts:
+            bits, ttl = self.random(), self._ttl(account)
+            digest, token = TokenCodec.digest(bits), self.parts.codec.issue(bits)
+            after = _tokens.issue(account, digest, origin=origin, ttl=ttl, now=self.now)
+            minted.append(Minted(account, after, digest))
+            purpose = _tokens.purpose_for(account)
+            ways.append(WayIn(account, purpose, token, grouped(token), self.now + ttl))
+        # To the address that is kept, never to the one that was typed.
+        to = accounts[0].email or ""
+        mail = self._writer(accounts[0]).access(to, ways, self._envelope(claim))
+        return Draft(claim, mail, minted)
+
+    def _notice(self, claim: Claim, account: Account) -> Draft | Dropped:
+        # Before the first connection the address may be a stranger's, by a typing error.
+        if account.connected_at is None:
+            return Dropped(claim, "not_connected")
+        changed_at, to = claim.intent.due, account.email or ""
+        envelope = self._envelope(claim)
+        mail = self._writer(account).password_changed(account, to, changed_at, envelope)
+        return Draft(claim, mail)
+
+    def _ttl(self, account: Account) -> timedelta:
+        first = _tokens.purpose_for(account) is Purpose.FIRST_LOGIN
+        return self.parts.lifetimes.first_login if first else self.parts.lifetimes.reset
+
+    def _writer(self, account: Account) -> Writer:
+        locale = negotiate([account.locale], self.parts.locale)
+        return Writer(self.parts.school, self.parts.site, texts(locale))
+
+    def _envelope(self, claim: Claim) -> Envelope:
+        """Name the attempt, so that two copies of it are one mail to who counts them."""
+        sender = self.parts.sender
+        name = self.parts.school.name.translate({ord(mark): None for mark in '<>"'})
+        return Envelope(
+            sender=f"{name} <{sender}>",
+            message_id=f"<{claim.id}.{claim.attempts}@{sender.rpartition('@')[2]}>",
+            date=self.now,
+        )
 
 
 def _unreachable(accounts: Sequence[Account]) -> str | None:
@@ -92,65 +148,3 @@ def _unreachable(accounts: Sequence[Account]) -> str | None:
     if not accounts[0].active:
         return "closed"
     return None if accounts[0].email else "no_address"
-
-
-def _invitation(
-    parts: Parts, claim: Claim, account: Account, now: datetime, random: Callable[[], bytes]
-) -> Draft | Dropped:
-    if claim.intent.kind is not IntentKind.INVITE_AGAIN:
-        if account.connected_at is not None:
-            return Dropped(claim, "connected")
-        if _tokens.has_live(account, Origin.SCHOOL, now=now):
-            return Dropped(claim, "waiting")
-    return _access(parts, claim, [account], Origin.SCHOOL, now, random)
-
-
-def _access(
-    parts: Parts,
-    claim: Claim,
-    accounts: Sequence[Account],
-    origin: Origin,
-    now: datetime,
-    random: Callable[[], bytes],
-) -> Draft:
-    """Mint one token per account; they are nowhere but in the mail."""
-    minted, ways = list[Minted](), list[WayIn]()
-    for account in accounts:
-        bits = random()
-        token, digest = parts.codec.issue(bits), TokenCodec.digest(bits)
-        purpose = _tokens.purpose_for(account)
-        first = purpose is Purpose.FIRST_LOGIN
-        ttl = parts.lifetimes.first_login if first else parts.lifetimes.reset
-        after = _tokens.issue(account, digest, origin=origin, ttl=ttl, now=now)
-        minted.append(Minted(account, after, digest))
-        ways.append(WayIn(account, purpose, token, grouped(token), now + ttl))
-    # To the address that is kept, never to the one that was typed.
-    to = accounts[0].email or ""
-    mail = _writer(parts, accounts[0]).access(to, ways, _envelope(parts, claim, now))
-    return Draft(claim, mail, minted)
-
-
-def _notice(parts: Parts, claim: Claim, account: Account, now: datetime) -> Draft | Dropped:
-    # Before the first connection the address may be a stranger's, by a typing error.
-    if account.connected_at is None:
-        return Dropped(claim, "not_connected")
-    mail = _writer(parts, account).password_changed(
-        account, account.email or "", claim.intent.due, _envelope(parts, claim, now)
-    )
-    return Draft(claim, mail)
-
-
-def _writer(parts: Parts, account: Account) -> Writer:
-    locale = negotiate([account.locale], parts.locale)
-    return Writer(parts.school, parts.site, texts(locale))
-
-
-def _envelope(parts: Parts, claim: Claim, now: datetime) -> Envelope:
-    """Name the attempt, so that two copies of it are one mail to who counts them."""
-    domain = parts.sender.rpartition("@")[2]
-    name = parts.school.name.translate({ord(character): None for character in '<>"'})
-    return Envelope(
-        sender=f"{name} <{parts.sender}>",
-        message_id=f"<{claim.id}.{claim.attempts}@{domain}>",
-        date=now,
-    )

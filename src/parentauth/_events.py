@@ -18,11 +18,11 @@ class EventKind(enum.Enum):
     SIGNED_IN = "signed_in"
     SIGN_IN_REFUSED = "sign_in_refused"
     SIGNED_OUT = "signed_out"
-    TOKEN_ISSUED = "token_issued"  # noqa: S105  an event
-    TOKEN_REFUSED = "token_refused"  # noqa: S105  an event
-    TOKEN_REDEEMED = "token_redeemed"  # noqa: S105  an event
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105  an event
-    PASSWORD_REFUSED = "password_refused"  # noqa: S105  an event
+    TOKEN_ISSUED = "token_issued"
+    TOKEN_REFUSED = "token_refused"
+    TOKEN_REDEEMED = "token_redeemed"
+    PASSWORD_CHANGED = "password_changed"
+    PASSWORD_REFUSED = "password_refused"
     RESET_REQUESTED = "reset_requested"
     CHILD_SELECTED = "child_selected"
     CHILD_REFUSED = "child_refused"

@@ -80,9 +80,7 @@ def problems(families: Iterable[Family], locales: Iterable[str]) -> list[str]:
     return found
 
 
-def username_clashes(
-    families: Iterable[Family], holders: Mapping[str, Account]
-) -> list[str]:
+def username_clashes(families: Iterable[Family], holders: Mapping[str, Account]) -> list[str]:
     """
     Return a problem for each username that an account outside these rows has.
 
@@ -111,8 +109,11 @@ def _row_problems(family: Family, locales: frozenset[str]) -> Iterable[str]:
         yield "username is empty; give each parent one"
     if len(family.username) > USERNAME_MAX:
         yield f"username is longer than {USERNAME_MAX} characters; shorten it"
-    for label, text in (("parent_id", family.id), ("username", family.username),
-                        ("parent_name", family.name)):
+    for label, text in (
+        ("parent_id", family.id),
+        ("username", family.username),
+        ("parent_name", family.name),
+    ):
         if not text.isprintable() or len(text) > TEXT_MAX:
             yield f"{label} is too long or has characters that can't be printed; remove them"
     if family.email:
@@ -131,8 +132,11 @@ def _link_problems(link: ChildLink) -> Iterable[str]:
         yield "child_id is empty; give each child the school's key"
     if not link.name:
         yield "child_name is empty; give each child a name"
-    for label, text in (("child_id", link.child_id), ("child_name", link.name),
-                        ("class", link.school_class)):
+    for label, text in (
+        ("child_id", link.child_id),
+        ("child_name", link.name),
+        ("class", link.school_class),
+    ):
         if not text.isprintable() or len(text) > TEXT_MAX:
             yield f"{label} is too long or has characters that can't be printed; remove them"
     if link.since and link.until and link.since >= link.until:
@@ -140,8 +144,12 @@ def _link_problems(link: ChildLink) -> Iterable[str]:
 
 
 def _disagreements(first: Family, family: Family) -> Iterable[str]:
-    for label, field in (("username", "username"), ("email", "email"),
-                         ("parent_name", "name"), ("locale", "locale")):
+    for label, field in (
+        ("username", "username"),
+        ("email", "email"),
+        ("parent_name", "name"),
+        ("locale", "locale"),
+    ):
         one, other = getattr(first, field), getattr(family, field)
         if (one or "") != (other or ""):
             yield (

@@ -76,9 +76,7 @@ class Argon2Hasher:
 
     def __repr__(self) -> str:
         ours = self._argon2
-        return (
-            f"<Argon2Hasher t={ours.time_cost} m={ours.memory_cost} KiB p={ours.parallelism}>"
-        )
+        return f"<Argon2Hasher t={ours.time_cost} m={ours.memory_cost} KiB p={ours.parallelism}>"
 
     def hash(self, *, password: str) -> str:
         """
@@ -136,7 +134,9 @@ def _refuse_weak(given: Parameters) -> None:
         given.time_cost >= least.time_cost and given.memory_cost >= least.memory_cost
         for least in (OWASP_46_MIB, OWASP_19_MIB, OWASP_12_MIB)
     )
-    long_enough = given.salt_len >= OWASP_19_MIB.salt_len and given.hash_len >= OWASP_19_MIB.hash_len
+    long_enough = (
+        given.salt_len >= OWASP_19_MIB.salt_len and given.hash_len >= OWASP_19_MIB.hash_len
+    )
     if given.type is not Type.ID or not strong or not long_enough:
         raise ConfigurationError(
             "these Argon2 parameters are weaker than OWASP's minimum: Argon2id, a salt of "

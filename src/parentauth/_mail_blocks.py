@@ -57,8 +57,7 @@ class Code:
     def as_html(self) -> str:
         """Return the name, and the token in a face that tells its letters apart."""
         return (
-            f'<p>{escape(self.label)}<br><strong style="{_CODE}">'
-            f"{escape(self.code)}</strong></p>"
+            f'<p>{escape(self.label)}<br><strong style="{_CODE}">{escape(self.code)}</strong></p>'
         )
 
 

@@ -6,10 +6,10 @@ NEXT_MAX: Final = 2048
 
 
 def safe_next(text: str | None) -> str | None:
-    """
+    r"""
     Return *text* if every browser reads it as a path of the same site.
 
-    Browsers take ``\\`` for ``/``, drop tabs and line ends, and read ``//host`` as another
+    Browsers take ``\`` for ``/``, drop tabs and line ends, and read ``//host`` as another
     site; so only printable ASCII, one slash first, and no backslash at all.
 
     Source:

@@ -13,7 +13,7 @@ class IntentKind(enum.Enum):
     INVITE = "invite"
     INVITE_AGAIN = "invite_again"
     RESET = "reset"
-    PASSWORD_CHANGED = "password_changed"  # noqa: S105  a kind, not a password
+    PASSWORD_CHANGED = "password_changed"
 
 
 @attrs.frozen

@@ -23,9 +23,7 @@ def children(visit: Visit) -> Outcome:
 
 def _picked(visit: Visit) -> Outcome:
     try:
-        present = visit.auth.select_child(
-            visit.request.session_id or "", visit.field("child")
-        )
+        present = visit.auth.select_child(visit.request.session_id or "", visit.field("child"))
     except NotSignedInError:
         return visit.sent_to_login()
     except ChildRejectedError:

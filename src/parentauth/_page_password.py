@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from parentauth import _page_words as words
 from parentauth._model import CheckedToken
+from parentauth._page_frame import Problem, Step
 from parentauth._page_values import Outcome, Redirect, Show
-from parentauth._page_views import Problem, Step
 from parentauth._visit import Visit, retry_after
 from parentauth.exceptions import (
     CurrentPasswordError,
@@ -59,8 +59,6 @@ def password_change(visit: Visit) -> Outcome:
         return change_form(visit)
     try:
         return _changed(visit)
-    except NotSignedInError:
-        return visit.sent_to_login()
     except CurrentPasswordError:
         problem = Problem(words.current_password(visit.texts), "current_password")
         return change_form(visit, problem, status=422)
@@ -122,9 +120,7 @@ def _checked(visit: Visit, token: str) -> CheckedToken:
     return visit.auth.check_token(token, client=visit.client, switch=_switch(visit))
 
 
-def _password_page(
-    visit: Visit, token: str, *problems: Problem, status: int = 200
-) -> Show:
+def _password_page(visit: Visit, token: str, *problems: Problem, status: int = 200) -> Show:
     return visit.views.password(
         _checked(visit, token),
         token=token,
@@ -150,11 +146,15 @@ def _defined(visit: Visit, token: str) -> Outcome:
 
 
 def _changed(visit: Visit) -> Outcome:
-    signed_in = visit.auth.change_password(
-        visit.request.session_id or "",
-        current=visit.field("current_password"),
-        new_password=visit.field("new_password"),
-        confirmation=visit.field("confirmation"),
-        client=visit.client,
-    )
+    try:
+        signed_in = visit.auth.change_password(
+            visit.request.session_id or "",
+            current=visit.field("current_password"),
+            new_password=visit.field("new_password"),
+            confirmation=visit.field("confirmation"),
+            client=visit.client,
+        )
+    except NotSignedInError:
+        # It ended between our look and the change.
+        return visit.sent_to_login()
     return visit.welcomed(signed_in, flash=words.password_saved(visit.texts))

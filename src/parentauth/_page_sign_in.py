@@ -1,8 +1,8 @@
 """The pages around signing in: login, forgot, logout, the well-known address."""
 
 from parentauth import _page_words as words
+from parentauth._page_frame import Problem
 from parentauth._page_values import Outcome, Redirect
-from parentauth._page_views import Problem
 from parentauth._visit import Visit, retry_after
 from parentauth.exceptions import AddressError, SignInRejectedError, ThrottledError
 
@@ -26,9 +26,7 @@ def login(visit: Visit) -> Outcome:
         )
     except SignInRejectedError:
         problem = Problem(words.sign_in_rejected(visit.texts), "username")
-        return visit.views.login(
-            username=username, after=after, problems=[problem], status=422
-        )
+        return visit.views.login(username=username, after=after, problems=[problem], status=422)
     except ThrottledError as error:
         show = visit.views.login(
             username=username,
@@ -44,7 +42,7 @@ def login(visit: Visit) -> Outcome:
 def forgot(visit: Visit) -> Outcome:
     """Ask for a new token; the answer is the same for every address."""
     if not visit.posted:
-        return visit.views.forgot_sent() if visit.noted(SENT) else visit.views.forgot()
+        return visit.views.forgot_sent(notice=SENT) if visit.noted(SENT) else visit.views.forgot()
     email = visit.field("email")
     if visit.language_only:
         return visit.views.forgot(email=email)

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from parentauth._page_views import Problem
+from parentauth._page_frame import Problem
 from parentauth._passwords import Violation
 from parentauth._texts import Texts
 from parentauth.exceptions import ThrottledError, TokenRejectedError
@@ -46,8 +46,7 @@ def token_rejected(t: Texts, error: TokenRejectedError, zone: ZoneInfo) -> str:
             "go to “Signing in again”."
         ),
         "revoked": t(
-            "This access code is no longer valid. Use the most recent mail, "
-            "or ask for a new one."
+            "This access code is no longer valid. Use the most recent mail, or ask for a new one."
         ),
         "closed": t("This account is closed. Telephone the school."),
     }.get(
@@ -129,7 +128,9 @@ def error(t: Texts, status: int) -> str:
 
 def _other(t: Texts, violation: Violation) -> str:
     """Say a rule of the host's own: its text, if it brought one."""
-    return str(violation.parameters.get("text") or t("This password does not suit. Choose another."))
+    return str(
+        violation.parameters.get("text") or t("This password does not suit. Choose another.")
+    )
 
 
 _VIOLATIONS: Final[dict[str, Callable[[Texts, Violation], str]]] = {

@@ -13,8 +13,8 @@ from parentauth import _page_words as words
 from parentauth._auth import ParentAuth
 from parentauth._model import Present
 from parentauth._next import safe_next
+from parentauth._page_frame import Problem, Step
 from parentauth._page_values import CookieNames, Outcome, PageRequest, Redirect, Show
-from parentauth._page_views import Problem, Step
 from parentauth._visit import Visit, retry_after
 from parentauth.exceptions import BusyError, InputError
 
@@ -99,9 +99,7 @@ class Pages:
         t = self._visit("children", request).texts
         several = len(present.children) > 1
         return {
-            "text": t(
-                "You are signed in to the account of %(child)s", child=present.child.name
-            ),
+            "text": t("You are signed in to the account of %(child)s", child=present.child.name),
             "back": t("Back to my children") if several else "",
             "back_href": request.links.page("children"),
         }

@@ -1,5 +1,7 @@
 """A signed-in parent's requests: resume, choose a child, change the password, leave."""
 
+from contextlib import suppress
+
 from parentauth import _lifecycle, _selection, _sessions
 from parentauth._events import EventKind
 from parentauth._inputs import checked_text
@@ -28,10 +30,8 @@ def resume(parts: Parts, session_id: str | None) -> Present | None:
         return None
     after = _sessions.seen(account, session, now=now)
     if after is not account:
-        try:
+        with suppress(ConflictError):
             parts.storage.replace([Change(account, after)])
-        except ConflictError:
-            pass
     return _selection.present(account, session, now=now)
 
 
@@ -101,9 +101,7 @@ def sign_out(parts: Parts, session_id: str | None) -> None:
         parts.tell(EventKind.SIGNED_OUT, at=parts.clock(), account_id=account.id)
 
 
-def _found(
-    parts: Parts, session_id: str | None
-) -> tuple[Account | None, Session | None]:
+def _found(parts: Parts, session_id: str | None) -> tuple[Account | None, Session | None]:
     if not session_id:
         return None, None
     digest = _sessions.session_digest(session_id)

@@ -35,17 +35,14 @@ def visit_link(parts: Parts, token: str, *, client: Client) -> Landing | None:
     """Look at a link only for who is signed in; count nothing, write nothing."""
     if client.session_id is None:
         return None
-    now, random = parts.clock(), parts.codec.read(token)
-    if random is None:
-        return None
-    digest = TokenCodec.digest(random)
-    account = parts.storage.account(Key.by_token(digest))
-    if account is None:
-        return None
+    now, account = parts.clock(), None
     try:
-        _tokens.verdict(account, digest, now=now, not_before=parts.lifetimes.not_before)
+        digest = _digest(parts, token)
+        account = _holder(parts, digest)
+        _verdict(parts, account, digest, now)
     except TokenRejectedError as error:
-        return _landing(parts, account, client, now) if error.reason == "used" else None
+        used = error.reason == "used" and account is not None
+        return _landing(parts, account, client, now) if used else None
     _refuse_other(parts, account, client, now)
     return None
 
@@ -63,7 +60,8 @@ def define_password(
     session_id, session = new_session()
 
     def step() -> Account:
-        before = parts.storage.account(Key.by_token(digest))
+        # The time anew: a token must be live when it is spent, not when it was looked at.
+        before, now = _holder(parts, digest), parts.clock()
         after = _tokens.redeem(before, digest, now=now, not_before=parts.lifetimes.not_before)
         after = _lifecycle.with_password(after, password_hash, now=now)
         after = _sessions.opened(after, session, parts.sessions, now=now)
@@ -102,21 +100,14 @@ def refuse_weak(
         raise PasswordRejectedError(violations)
 
 
-def _judged(
-    parts: Parts, token: str, client: Client, now: datetime
-) -> tuple[str, Account, Token]:
+def _judged(parts: Parts, token: str, client: Client, now: datetime) -> tuple[str, Account, Token]:
     guard, prefix = parts.guard(now), parts.prefix(client)
     guard.peek_failures(prefix)
     account: Account | None = None
     try:
-        random = parts.codec.read(checked_text(token, "token"))
-        if random is None:
-            raise TokenRejectedError("unknown")
-        digest = TokenCodec.digest(random)
-        account = parts.storage.account(Key.by_token(digest))
-        found = _tokens.verdict(
-            account, digest, now=now, not_before=parts.lifetimes.not_before
-        )
+        digest = _digest(parts, token)
+        account = _holder(parts, digest)
+        found = _verdict(parts, account, digest, now)
     except InputError:
         guard.count_failure(prefix)
         raise
@@ -126,17 +117,33 @@ def _judged(
             guard.count_failure(prefix)
         _tell_refused(parts, error, account, client, now)
         raise
-    assert account is not None  # noqa: S101  verdict() refused None
     return digest, account, found
 
 
-def _landing(
-    parts: Parts, account: Account, client: Client, now: datetime
-) -> Landing | None:
+def _digest(parts: Parts, token: str) -> str:
+    """Read the token without I/O; typing errors and garbage never reach the storage."""
+    random = parts.codec.read(checked_text(token, "token"))
+    if random is None:
+        raise TokenRejectedError("unknown")
+    return TokenCodec.digest(random)
+
+
+def _holder(parts: Parts, digest: str) -> Account:
+    account = parts.storage.account(Key.by_token(digest))
+    if account is None:
+        raise TokenRejectedError("unknown")
+    return account
+
+
+def _verdict(parts: Parts, account: Account, digest: str, now: datetime) -> Token:
+    return _tokens.verdict(account, digest, now=now, not_before=parts.lifetimes.not_before)
+
+
+def _landing(parts: Parts, account: Account, client: Client, now: datetime) -> Landing | None:
     """Return where the account's own parent goes, if signed in here."""
     digest = _sessions.session_digest(client.session_id or "")
     session = _sessions.find(account, digest, parts.sessions, now=now)
-    return session and _selection.present(account, session, now=now).landing
+    return None if session is None else _selection.present(account, session, now=now).landing
 
 
 def _refuse_other(parts: Parts, account: Account, client: Client, now: datetime) -> None:

@@ -135,9 +135,7 @@ def _refuse_clashes(
         raise FamiliesError(found)
 
 
-def _written(
-    parts: Parts, parents: Sequence[Family], accounts: Mapping[str, Account]
-) -> Saved:
+def _written(parts: Parts, parents: Sequence[Family], accounts: Mapping[str, Account]) -> Saved:
     now = parts.clock()
     pairs = [
         (accounts.get(family.id), _families.merged(accounts.get(family.id), family, now=now))

@@ -88,9 +88,7 @@ def left_behind(parts: Parts, client: Client, account: Account) -> Sequence[Chan
     return (Change(other, _sessions.ended(other, digest)),)
 
 
-def _admitted(
-    parts: Parts, username: str, password: str, client: Client, now: datetime
-) -> Attempt:
+def _admitted(parts: Parts, username: str, password: str, client: Client, now: datetime) -> Attempt:
     guard = parts.guard(now)
     guard.peek_failures(parts.prefix(client))
     username = checked_text(username, "username")
@@ -102,9 +100,7 @@ def _admitted(
     return attempt
 
 
-def _opened(
-    parts: Parts, attempt: Attempt, client: Client, now: datetime
-) -> tuple[Account, str]:
+def _opened(parts: Parts, attempt: Attempt, client: Client, now: datetime) -> tuple[Account, str]:
     session_id, digest = new_session()
     verified: Verified | None = None
 
@@ -127,9 +123,7 @@ def _opened(
     return until_current(step), session_id
 
 
-def _verified(
-    parts: Parts, attempt: Attempt, password_hash: str | None, now: datetime
-) -> Verified:
+def _verified(parts: Parts, attempt: Attempt, password_hash: str | None, now: datetime) -> Verified:
     """Verify once, against the dummy hash where there is none; it is the same cost."""
     with parts.slots.take():
         parts.guard(now).count_sign_in(attempt.counter)

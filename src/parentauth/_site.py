@@ -62,9 +62,9 @@ class Paths:
 
     prefix: str = ""
     login: str = "/login"
-    token: str = "/token"  # noqa: S105  a path, not a password
-    password: str = "/password"  # noqa: S105  a path, not a password
-    password_change: str = "/password/change"  # noqa: S105  a path, not a password
+    token: str = "/token"
+    password: str = "/password"
+    password_change: str = "/password/change"
     forgot: str = "/forgot"
     children: str = "/children"
     logout: str = "/logout"

@@ -65,9 +65,7 @@ class Catalogue:
 def available() -> tuple[str, ...]:
     """Return the languages that have a catalogue, in the menu's order."""
     return tuple(
-        code
-        for code in NAMES
-        if code == SOURCE or gettext.find(DOMAIN, str(_LOCALE_DIR), [code])
+        code for code in NAMES if code == SOURCE or gettext.find(DOMAIN, str(_LOCALE_DIR), [code])
     )
 
 

@@ -4,7 +4,6 @@ The token state machine: issued, then redeemed or revoked; expired is computed.
 Account in, account out; time is an argument.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,13 +51,11 @@ def issue(
     tokens = _bounded((*_room_made(account.tokens, origin, now), token), now)
     if origin is Origin.VISITOR:
         return attrs.evolve(account, tokens=tokens)
-    return attrs.evolve(
-        account, tokens=tokens, invited_at=now, invited_until=token.expires_at
-    )
+    return attrs.evolve(account, tokens=tokens, invited_at=now, invited_until=token.expires_at)
 
 
 def verdict(
-    account: Account | None, digest: str, *, now: datetime, not_before: datetime | None = None
+    account: Account, digest: str, *, now: datetime, not_before: datetime | None = None
 ) -> Token:
     """
     Return the live token, or say why it opens nothing.
@@ -74,7 +71,7 @@ def verdict(
         OWASP ASVS 5.0, 6.5.1 and 6.5.5: usable once, and for a defined time.
     """
     token = _find(account, digest)
-    if account is None or token is None:
+    if token is None:
         raise TokenRejectedError("unknown")
     if not account.active:
         raise TokenRejectedError("closed")
@@ -155,9 +152,8 @@ def purged(account: Account, *, now: datetime) -> Account:
     return attrs.evolve(account, tokens=_bounded(account.tokens, now))
 
 
-def _find(account: Account | None, digest: str) -> Token | None:
-    tokens: Iterable[Token] = () if account is None else account.tokens
-    return next((token for token in tokens if token.digest == digest), None)
+def _find(account: Account, digest: str) -> Token | None:
+    return next((token for token in account.tokens if token.digest == digest), None)
 
 
 def _addressed_to(account: Account, token: Token) -> bool:
@@ -179,9 +175,7 @@ def _room_made(tokens: tuple[Token, ...], origin: Origin, now: datetime) -> tupl
 def _bounded(tokens: tuple[Token, ...], now: datetime) -> tuple[Token, ...]:
     """Keep the live ones, and of the dead the youngest, so that verdicts can be told."""
     dead = [
-        token
-        for token in tokens
-        if not token.is_live(now) and now - token.ended_at < DEAD_KEPT_FOR
+        token for token in tokens if not token.is_live(now) and now - token.ended_at < DEAD_KEPT_FOR
     ]
     dead.sort(key=lambda token: token.ended_at, reverse=True)
     kept = {token.digest for token in dead[:DEAD_KEPT]}

@@ -10,8 +10,9 @@ from parentauth._devices import REMEMBERED
 from parentauth._inputs import checked_text
 from parentauth._model import ChooseChild, Client, Dashboard, Landing, Present, SignedIn
 from parentauth._next import safe_next
+from parentauth._page_frame import Step
 from parentauth._page_values import Cookie, CookieNames, Outcome, PageRequest, Redirect, Show
-from parentauth._page_views import Step, Views
+from parentauth._page_views import Views
 from parentauth._texts import Catalogue, available, negotiate, texts
 from parentauth.exceptions import InputError
 
@@ -72,9 +73,7 @@ class Visit:
     def client(self) -> Client:
         """What the core knows of the visitor."""
         request = self.request
-        return Client(
-            address=request.address, device=request.device, session_id=request.session_id
-        )
+        return Client(address=request.address, device=request.device, session_id=request.session_id)
 
     @property
     def present(self) -> Present | None:

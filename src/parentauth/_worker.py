@@ -16,7 +16,7 @@ from typing import Final
 import attrs
 
 from parentauth import _tokens
-from parentauth._drafts import Draft, Dropped, Minted, drafted
+from parentauth._drafts import Draft, Drafter, Dropped, Minted
 from parentauth._events import EventKind
 from parentauth._model import Account, Key
 from parentauth._outbox import Claim, Death, Delay, IntentKind, Mail
@@ -119,11 +119,8 @@ class _Batch:
 
     def _write(self, found: Iterable[tuple[Claim, Sequence[Account]]]) -> Sequence[Draft]:
         """Judge claims and write their tokens, all or none."""
-        now = self.parts.clock()
-        results = [
-            drafted(self.parts, claim, accounts, now=now, random=_random_bits)
-            for claim, accounts in found
-        ]
+        drafter = Drafter(self.parts, self.parts.clock(), _random_bits)
+        results = [drafter.draft(claim, accounts) for claim, accounts in found]
         drafts = [result for result in results if isinstance(result, Draft)]
         minted = [token for draft in drafts for token in draft.tokens]
         if minted:
@@ -137,17 +134,15 @@ class _Batch:
 
     def _found(self, claims: Collection[Claim]) -> Mapping[str, Sequence[Account]]:
         """Read whom each claim is for: by id all at once, by address one by one."""
-        storage = self.parts.storage
-        ids = {claim.intent.account_id for claim in claims} - {None}
-        accounts = storage.accounts([account_id for account_id in ids if account_id])
-        return {
-            claim.id: (
-                storage.accounts_by_email(claim.intent.address or "")
-                if claim.intent.kind is IntentKind.RESET
-                else [accounts[i] for i in (claim.intent.account_id,) if i in accounts]
-            )
-            for claim in claims
-        }
+        storage, found = self.parts.storage, dict[str, Sequence[Account]]()
+        accounts = storage.accounts({claim.intent.account_id or "" for claim in claims})
+        for claim in claims:
+            if claim.intent.kind is IntentKind.RESET:
+                found[claim.id] = storage.accounts_by_email(claim.intent.address or "")
+            else:
+                account = accounts.get(claim.intent.account_id or "")
+                found[claim.id] = [] if account is None else [account]
+        return found
 
     def _send(self, draft: Draft, send: Send, too_late: datetime) -> None:
         try:

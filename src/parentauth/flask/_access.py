@@ -8,19 +8,20 @@ from flask import g, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.local import LocalProxy
 
-from parentauth._model import Child, Parent, Present
+from parentauth import Child, Parent, Present
 from parentauth.flask._state import page_request, state_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
+_ON_G = "_parentauth"
 
 
 def current_present() -> Present | None:
     """Return who is signed in on this request, read once, or None."""
-    if "_parentauth" not in g:
+    if _ON_G not in g:
         state = state_of()
-        g._parentauth = state.auth.resume(page_request(request, state).session_id)
-    present: Present | None = g._parentauth
+        setattr(g, _ON_G, state.auth.resume(page_request(request, state).session_id))
+    present: Present | None = getattr(g, _ON_G)
     return present
 
 
@@ -50,9 +51,7 @@ def child_required(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]
     return _gated(view, child=True)
 
 
-def _gated(
-    view: Callable[P, R], *, child: bool
-) -> Callable[P, R | ResponseReturnValue]:
+def _gated(view: Callable[P, R], *, child: bool) -> Callable[P, R | ResponseReturnValue]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | ResponseReturnValue:
         state = state_of()

@@ -12,7 +12,7 @@ import click
 
 from flask.cli import AppGroup
 
-from parentauth._families_csv import read_families
+from parentauth import read_families
 from parentauth.exceptions import FamiliesError, ParentAuthError
 from parentauth.flask._state import state_of
 
@@ -32,7 +32,9 @@ def _told(command: Callable[P, T]) -> Callable[P, T]:
         try:
             return command(*args, **kwargs)
         except FamiliesError as error:
-            raise click.ClickException("\n".join(["nothing was imported", *error.problems])) from None
+            raise click.ClickException(
+                "\n".join(["nothing was imported", *error.problems])
+            ) from None
         except ParentAuthError as error:
             raise click.ClickException(str(error)) from None
 
@@ -94,7 +96,9 @@ def invite(username: str | None, *, everybody: bool, again: bool, as_json: bool)
 
 
 @group.command("deliver")
-@click.option("--every", type=click.FloatRange(min=0.1), help="Go on for ever, every so many seconds.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.1), help="Go on for ever, every so many seconds."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Handle at most so many rows.")
 @as_json
 @_told
@@ -107,8 +111,12 @@ def deliver(*, every: float | None, limit: int | None, as_json: bool) -> None:
     auth = state_of().auth
     while True:
         done = auth.deliver(limit=limit)
-        counts = {"sent": done.sent, "delayed": done.delayed, "dead": done.dead,
-                  "dropped": done.dropped}
+        counts = {
+            "sent": done.sent,
+            "delayed": done.delayed,
+            "dead": done.dead,
+            "dropped": done.dropped,
+        }
         if every is None or any(counts.values()):
             _print(counts, as_json=as_json)
         if every is None:

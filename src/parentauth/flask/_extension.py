@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 from flask import Flask
 
-from parentauth import _auth
-from parentauth._events import Listener
-from parentauth._pages import Pages
+import parentauth
+
+from parentauth import Listener
 from parentauth.flask._access import template_context
 from parentauth.flask._cli import group
 from parentauth.flask._settings import read_settings
 from parentauth.flask._signals import listener_for
 from parentauth.flask._state import EXTENSION, State, state_of
 from parentauth.flask._views import blueprint, prepare_csrf
+from parentauth.pages import Pages
 from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
 
 
@@ -61,7 +62,7 @@ class ParentAuth:
             ConfigurationError: A setting is missing, unknown or unsafe.
         """
         settings = read_settings(app.config)
-        auth = _auth.ParentAuth(
+        auth = parentauth.ParentAuth(
             storage=self._storage,
             mailer=self._mailer,
             hasher=self._hasher,
@@ -77,7 +78,7 @@ class ParentAuth:
         app.cli.add_command(group)
 
 
-def auth_of(app: Flask | None = None) -> _auth.ParentAuth:
+def auth_of(app: Flask | None = None) -> parentauth.ParentAuth:
     """
     Return the core of *app*, or of the current application.
 

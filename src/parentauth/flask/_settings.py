@@ -7,8 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from parentauth._passwords import PasswordPolicy
-from parentauth._site import Paths, School
+from parentauth import PasswordPolicy, Paths, School
 from parentauth.exceptions import ConfigurationError
 
 PREFIX: Final = "PARENTAUTH_"

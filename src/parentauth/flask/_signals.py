@@ -3,7 +3,7 @@
 from blinker import NamedSignal, Namespace
 from flask import Flask
 
-from parentauth._events import Event, EventKind, Listener
+from parentauth import Event, EventKind, Listener
 
 _namespace = Namespace()
 

@@ -5,11 +5,9 @@ import attrs
 from flask import Flask, Request, current_app, get_flashed_messages, url_for
 from flask_wtf.csrf import generate_csrf
 
-from parentauth._auth import ParentAuth
-from parentauth._model import Child
-from parentauth._page_values import PageRequest
-from parentauth._pages import Pages
+from parentauth import Child, ParentAuth
 from parentauth.flask._settings import Settings
+from parentauth.pages import PageRequest, Pages
 
 EXTENSION = "parentauth"
 
@@ -42,7 +40,9 @@ class FlaskLinks:
 
     def page(self, name: str, /, **query: str) -> str:
         """Return the path of a page of ours."""
-        return url_for(f"parentauth.{name}", **{key: text for key, text in query.items() if text})
+        return self._path(
+            f"parentauth.{name}", **{key: text for key, text in query.items() if text}
+        )
 
     def static(self, name: str) -> str:
         """Return the path of a file of ours."""
@@ -54,14 +54,15 @@ class FlaskLinks:
 
     def dashboard(self, child: Child) -> str:
         """Return the host's page of a child."""
-        return self._host_page(self.settings.dashboard, child_id=child.id)
+        return self._path(self.settings.dashboard, child_id=child.id)
 
     def no_child(self) -> str | None:
         """Return the host's page for a parent without child."""
-        return self.settings.no_child and self._host_page(self.settings.no_child)
+        return self.settings.no_child and self._path(self.settings.no_child)
 
-    def _host_page(self, target: str, **values: str) -> str:
-        return url_for(target, **values)
+    def _path(self, target: str, **values: str) -> str:
+        # As a path, whatever a value is called: never an address made from the request's host.
+        return url_for(target, _external=False, **values)  # type: ignore[arg-type]  # values are str
 
 
 def page_request(request: Request, state: State) -> PageRequest:
@@ -80,8 +81,12 @@ def page_request(request: Request, state: State) -> PageRequest:
         accept_language=request.headers.get("Accept-Language"),
         address=request.remote_addr,
         csrf=_csrf,
-        flashes=get_flashed_messages,
+        flashes=_flashes,
     )
+
+
+def _flashes() -> list[str]:
+    return [str(message) for message in get_flashed_messages()]
 
 
 def _csrf() -> tuple[str, str]:

@@ -1,20 +1,26 @@
 """The blueprint: each view reads the request, asks the page flow once, and renders."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from flask import Blueprint, Flask, Response, current_app, flash, make_response, redirect
-from flask import render_template, request
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+)
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 
-from parentauth._page_values import HEADERS, Cookie, Outcome, Show
-from parentauth._pages import METHODS
-from parentauth._site import Paths
+from parentauth import Paths
 from parentauth.flask._state import page_request, state_of
+from parentauth.pages import HEADERS, METHODS, STATIC, TEMPLATES, Cookie, Outcome, Show
 
-PACKAGE: Final = Path(__file__).parents[1]
 ALL_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Flask-WTF reads these; the values are its own, but for the time limit: a page that was left
 # open over lunch must not be refused, its session decides.
@@ -33,8 +39,8 @@ def blueprint(paths: Paths) -> Blueprint:
     pages = Blueprint(
         "parentauth",
         __name__,
-        template_folder=str(PACKAGE / "templates"),
-        static_folder=str(PACKAGE / "static" / "parentauth"),
+        template_folder=str(TEMPLATES),
+        static_folder=str(STATIC / "parentauth"),
         static_url_path=f"{paths.prefix}/parentauth",
     )
     for page in METHODS:
@@ -86,8 +92,7 @@ def _expired_form(_: CSRFError) -> Response:
 def _error(error: HTTPException) -> Response:
     state = state_of()
     status = error.code or 500
-    response = _answer(state.pages.error(page_request(request, state), status))
-    return response
+    return _answer(state.pages.error(page_request(request, state), status))
 
 
 def _method_not_allowed(page: str) -> Response:

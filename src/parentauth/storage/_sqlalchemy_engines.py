@@ -241,16 +241,23 @@ def _check(engine: Engine) -> None:
         )
     if engine.dialect.name not in _DIALECTS:
         raise StorageError(f"{engine.dialect.name} is not one of {', '.join(_DIALECTS)}")
-    if engine.dialect.name == "sqlite" and _is_in_memory(engine.url):
+    check_url(engine.url)
+
+
+def check_url(url: URL) -> None:
+    """
+    Check that *url* can be a storage's.
+
+    Raises:
+        StorageError: It is a SQLite database in memory.
+    """
+    name = url.database or ""
+    in_memory = not name or ":memory:" in name or url.query.get("mode") == "memory"
+    if url.get_backend_name() == "sqlite" and in_memory:
         raise StorageError(
             "SQLite in memory gives every connection a database of its own: "
             "use MemoryStorage, or the path of a file"
         )
-
-
-def _is_in_memory(url: URL) -> bool:
-    name = url.database or ""
-    return not name or ":memory:" in name or url.query.get("mode") == "memory"
 
 
 def _roll_back(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from parentauth.exceptions import StorageError
 from parentauth.ports import Account, Change, Claim, Death, Delay, Intent, Key, OutboxRow
 from parentauth.storage._sqlalchemy_accounts import Accounts
-from parentauth.storage._sqlalchemy_engines import RETRY_SECONDS, Connections
+from parentauth.storage._sqlalchemy_engines import RETRY_SECONDS, Connections, check_url
 from parentauth.storage._sqlalchemy_outbox import Outbox
 from parentauth.storage._sqlalchemy_tables import make_tables
 
@@ -179,6 +179,7 @@ def _engine(url: str | sqlalchemy.URL) -> sqlalchemy.Engine:
     # No message repeats the URL: it may hold a password.
     try:
         read = sqlalchemy.make_url(url)
+        check_url(read)
         read = read.set(drivername=_DRIVERS.get(read.drivername, read.drivername))
         return sqlalchemy.create_engine(read, hide_parameters=True, **_pool(read))
     except ArgumentError:
