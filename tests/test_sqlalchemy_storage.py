@@ -1,3 +1,5 @@
+import sqlite3
+
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -26,6 +28,20 @@ from parentauth.testing._samples import (
     token,
 )
 from tests.services import database
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[sqlalchemy.URL]:
+    """Give a database of its own on PostgreSQL."""
+    with database("postgresql") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[sqlalchemy.URL]:
+    """Give a database of its own on MariaDB."""
+    with database("mariadb") as url:
+        yield url
 
 
 class SQLContract(StorageContract, ProcessContract):
@@ -258,33 +274,29 @@ class TestSQLite(SQLContract):
         monkeypatch.setattr(_sqlalchemy_engines, "BUSY_TIMEOUT", 50)
         engine = sqlalchemy.create_engine(storage.engine.url, connect_args={"timeout": 0.05})
         hasty = SQLAlchemyStorage(engine)
-        with closing(storage.engine.raw_connection()) as other:
-            other.execute("BEGIN IMMEDIATE")  # type: ignore[attr-defined]
+        with closing(sqlite3.connect(str(storage.engine.url.database))) as other:
+            other.execute("BEGIN IMMEDIATE")
             if writes:
                 with pytest.raises(ConflictError):
                     hasty.replace([Change(kept, None)])
             else:
                 assert kept == hasty.account(Key.by_id("1"))
-            other.rollback()
         engine.dispose()
 
-    def test_old_mode_in_use(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A file that another process keeps in its old mode is used as it is, and later changed."""
-        monkeypatch.setattr(_sqlalchemy_engines, "BUSY_TIMEOUT", 50)
-        engine = sqlalchemy.create_engine(
-            f"sqlite:///{tmp_path / 'portal.db'}", connect_args={"timeout": 0.05}
-        )
-        with closing(engine.raw_connection()) as other:
-            other.execute("CREATE TABLE host (id)")  # type: ignore[attr-defined]
-            other.execute("BEGIN")  # type: ignore[attr-defined]
-            other.execute("SELECT * FROM host").fetchall()  # type: ignore[attr-defined]
-            with pytest.raises(StorageError):
-                SQLAlchemyStorage(engine).account(Key.by_id("1"))
-            other.rollback()
-        SQLAlchemyStorage(engine).create_all()
-        with engine.connect() as connection:
-            assert "wal" == connection.exec_driver_sql("PRAGMA journal_mode").scalar()
-        engine.dispose()
+    def test_old_mode_in_use(self, url: sqlalchemy.URL) -> None:
+        """A file that another process reads in its old mode is used so, and changed later."""
+        storage = SQLAlchemyStorage.from_url(url)
+        with closing(sqlite3.connect(str(url.database))) as other:
+            other.execute("CREATE TABLE host (id)")
+            other.execute("BEGIN")
+            other.execute("SELECT * FROM host").fetchall()
+            with pytest.raises(StorageError, match=r"create_all\(\)"):
+                storage.account(Key.by_id("1"))
+        storage.create_all()
+        storage.engine.dispose()
+
+        with closing(sqlite3.connect(str(url.database))) as other:
+            assert ("wal",) == other.execute("PRAGMA journal_mode").fetchone()
 
     def test_hosts_listener(self, storage: SQLAlchemyStorage) -> None:
         """A host whose engine begins transactions by a listener keeps it; ours are immediate."""
@@ -369,11 +381,10 @@ class ServiceContract(SQLContract):
 
 
 class TestPostgreSQL(ServiceContract):
-    @pytest.fixture(scope="class")
-    def url(self) -> Iterator[sqlalchemy.URL]:
-        """Give a database of its own."""
-        with database("postgresql") as url:
-            yield url
+    @pytest.fixture
+    def url(self, postgresql: sqlalchemy.URL) -> sqlalchemy.URL:
+        """Give the module's database."""
+        return postgresql
 
     def test_null_character(self, storage: SQLAlchemyStorage) -> None:
         """A text that the engine can't hold is refused, and its error quotes nothing."""
@@ -383,11 +394,10 @@ class TestPostgreSQL(ServiceContract):
 
 
 class TestMariaDB(ServiceContract):
-    @pytest.fixture(scope="class")
-    def url(self) -> Iterator[sqlalchemy.URL]:
-        """Give a database of its own."""
-        with database("mariadb") as url:
-            yield url
+    @pytest.fixture
+    def url(self, mariadb: sqlalchemy.URL) -> sqlalchemy.URL:
+        """Give the module's database."""
+        return mariadb
 
     def test_collations(self, storage: SQLAlchemyStorage) -> None:
         """Every key column is compared byte for byte, and every text is kept whole."""

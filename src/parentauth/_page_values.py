@@ -99,6 +99,18 @@ class Cookie:
     secure: bool
     max_age: int | None = None
 
+    def attributes(self) -> Context:
+        """Return what ``set_cookie()`` takes, in Werkzeug and in Django."""
+        return {
+            "key": self.name,
+            "value": self.value or "",
+            "max_age": 0 if self.value is None else self.max_age,
+            "secure": self.secure,
+            "httponly": True,
+            "samesite": "Lax",
+            "path": "/",
+        }
+
 
 @attrs.frozen
 class Show:

@@ -8,6 +8,8 @@ what comes back.
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import attrs
+
 from parentauth import _page_children, _page_password, _page_sign_in
 from parentauth import _page_words as words
 from parentauth._auth import ParentAuth
@@ -28,11 +30,9 @@ _FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
     "logout": _page_sign_in.logout,
     "well_known": _page_sign_in.well_known,
 }
-METHODS: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(_FLOWS, ("GET", "POST")),
-    "logout": ("POST",),
-    "well_known": ("GET",),
-}
+PAGES: Final = tuple(_FLOWS)
+_POST_ONLY: Final = ("logout",)
+_GET_ONLY: Final = ("well_known",)
 
 
 class Pages:
@@ -49,11 +49,15 @@ class Pages:
 
     def respond(self, page: str, request: PageRequest) -> Outcome:
         """
-        Answer one request.
+        Answer one request, whatever its method.
 
         Args:
-            page: A key of :data:`METHODS`.
+            page: One of :data:`PAGES`.
         """
+        allowed = _allowed(page)
+        if request.method not in allowed:
+            show = self.error(request, 405)
+            return attrs.evolve(show, headers={"Allow": ", ".join(allowed)})
         return self._answered(page, request, _FLOWS[page])
 
     def link(self, token: str, request: PageRequest) -> Outcome:
@@ -122,6 +126,12 @@ class Pages:
             )
             outcome = retry_after(show, error.retry_after)
         return visit.with_language(outcome)
+
+
+def _allowed(page: str) -> tuple[str, ...]:
+    if page in _POST_ONLY:
+        return ("POST",)
+    return ("GET", "HEAD") if page in _GET_ONLY else ("GET", "HEAD", "POST")
 
 
 # What the language menu's form may carry beside the language itself.

@@ -41,8 +41,9 @@ def visit_link(parts: Parts, token: str, *, client: Client) -> Landing | None:
         account = _holder(parts, digest)
         _verdict(parts, account, digest, now)
     except TokenRejectedError as error:
-        used = error.reason == "used" and account is not None
-        return _landing(parts, account, client, now) if used else None
+        if account is None or error.reason != "used":
+            return None
+        return _landing(parts, account, client, now)
     _refuse_other(parts, account, client, now)
     return None
 

@@ -8,6 +8,7 @@ An adapter reads a :class:`PageRequest`, asks :class:`Pages` once, and renders t
 from pathlib import Path
 from typing import Final
 
+from parentauth._links import HostLinks
 from parentauth._page_values import (
     HEADERS,
     Context,
@@ -19,16 +20,17 @@ from parentauth._page_values import (
     Redirect,
     Show,
 )
-from parentauth._pages import METHODS, Pages
+from parentauth._pages import PAGES, Pages
 
 __all__ = [
     "HEADERS",
-    "METHODS",
+    "PAGES",
     "STATIC",
     "TEMPLATES",
     "Context",
     "Cookie",
     "CookieNames",
+    "HostLinks",
     "Links",
     "Outcome",
     "PageRequest",

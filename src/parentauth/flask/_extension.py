@@ -1,6 +1,7 @@
 """The extension: configuration in, core and blueprint out; the application is not kept."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from flask import Flask
 
@@ -9,12 +10,12 @@ import parentauth
 from parentauth import Listener
 from parentauth.flask._access import template_context
 from parentauth.flask._cli import group
-from parentauth.flask._settings import read_settings
 from parentauth.flask._signals import listener_for
-from parentauth.flask._state import EXTENSION, State, state_of
-from parentauth.flask._views import blueprint, prepare_csrf
+from parentauth.flask._state import State, state_of
+from parentauth.flask._views import CSRF_DEFAULTS, blueprint
 from parentauth.pages import Pages
-from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
+from parentauth.ports import Mailer, Storage
+from parentauth.settings import read_settings
 
 
 class ParentAuth:
@@ -25,10 +26,9 @@ class ParentAuth:
         app: The application, or None: call :meth:`init_app` later.
         storage: Keeps accounts and the outbox.
         mailer: Sends what ``flask parentauth deliver`` prepares.
-        hasher: Default: Argon2id.
-        throttle: Default: counters in this process's memory.
-        clock: Default: the system's.
         listeners: Called with each event, besides the signals.
+        ports: ``hasher``, ``throttle`` and ``clock``, as :class:`parentauth.ParentAuth`
+            takes them.
 
     Raises:
         ConfigurationError: A ``PARENTAUTH_*`` setting is missing, unknown or unsafe.
@@ -40,16 +40,10 @@ class ParentAuth:
         *,
         storage: Storage,
         mailer: Mailer,
-        hasher: Hasher | None = None,
-        throttle: Throttle | None = None,
-        clock: Clock | None = None,
         listeners: Sequence[Listener] = (),
+        **ports: Any,  # noqa: ANN401  typed where they are taken
     ) -> None:
-        self._storage = storage
-        self._mailer = mailer
-        self._hasher = hasher
-        self._throttle = throttle
-        self._clock = clock
+        self._ports = {"storage": storage, "mailer": mailer, **ports}
         self._listeners = tuple(listeners)
         if app is not None:
             self.init_app(app)
@@ -61,18 +55,13 @@ class ParentAuth:
         Raises:
             ConfigurationError: A setting is missing, unknown or unsafe.
         """
-        settings = read_settings(app.config)
-        auth = parentauth.ParentAuth(
-            storage=self._storage,
-            mailer=self._mailer,
-            hasher=self._hasher,
-            throttle=self._throttle,
-            clock=self._clock,
-            listeners=(*self._listeners, listener_for(app)),
-            **settings.core(),
-        )
-        app.extensions[EXTENSION] = State(auth, Pages(auth), settings)
-        prepare_csrf(app)
+        host_keys = [app.config.get("SECRET_KEY"), *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
+        settings = read_settings(app.config, secret_keys=[key for key in host_keys if key])
+        listeners = (*self._listeners, listener_for(app))
+        auth = settings.auth(**self._ports, listeners=listeners)
+        app.extensions["parentauth"] = State(auth, Pages(auth), settings)
+        for key, value in CSRF_DEFAULTS.items():
+            app.config.setdefault(key, value)
         app.register_blueprint(blueprint(auth.site.paths))
         app.context_processor(template_context)
         app.cli.add_command(group)

@@ -5,11 +5,9 @@ import attrs
 from flask import Flask, Request, current_app, get_flashed_messages, url_for
 from flask_wtf.csrf import generate_csrf
 
-from parentauth import Child, ParentAuth
-from parentauth.flask._settings import Settings
-from parentauth.pages import PageRequest, Pages
-
-EXTENSION = "parentauth"
+from parentauth import ParentAuth
+from parentauth.pages import HostLinks, PageRequest, Pages
+from parentauth.settings import Settings
 
 
 @attrs.frozen
@@ -28,41 +26,17 @@ def state_of(app: Flask | None = None) -> State:
     Raises:
         KeyError: The extension was not initialised there.
     """
-    state: State = (app or current_app).extensions[EXTENSION]
+    state: State = (app or current_app).extensions["parentauth"]
     return state
 
 
-@attrs.frozen
-class FlaskLinks:
-    """Addresses by endpoint."""
-
-    settings: Settings
-
-    def page(self, name: str, /, **query: str) -> str:
-        """Return the path of a page of ours."""
-        return self._path(
-            f"parentauth.{name}", **{key: text for key, text in query.items() if text}
-        )
-
-    def static(self, name: str) -> str:
-        """Return the path of a file of ours."""
-        return url_for("parentauth.static", filename=name)
-
-    def extra_stylesheet(self) -> str:
-        """Return the host's stylesheet."""
-        return self.settings.stylesheet
-
-    def dashboard(self, child: Child) -> str:
-        """Return the host's page of a child."""
-        return self._path(self.settings.dashboard, child_id=child.id)
-
-    def no_child(self) -> str | None:
-        """Return the host's page for a parent without child."""
-        return self.settings.no_child and self._path(self.settings.no_child)
-
-    def _path(self, target: str, **values: str) -> str:
-        # As a path, whatever a value is called: never an address made from the request's host.
-        return url_for(target, _external=False, **values)  # type: ignore[arg-type]  # values are str
+def _links(settings: Settings) -> HostLinks:
+    return HostLinks(
+        settings,
+        ours=lambda page, query: url_for(f"parentauth.{page}", _external=False, **query),
+        static=lambda name: url_for("parentauth.static", filename=name),
+        host=lambda endpoint, values: url_for(endpoint, _external=False, **values),
+    )
 
 
 def page_request(request: Request, state: State) -> PageRequest:
@@ -71,7 +45,7 @@ def page_request(request: Request, state: State) -> PageRequest:
     sessions = request.cookies.getlist(names.session)
     return PageRequest(
         method=request.method,
-        links=FlaskLinks(state.settings),
+        links=_links(state.settings),
         form=dict(request.form.lists()),
         query=dict(request.args.lists()),
         # A cookie that came twice was tossed in by a sibling host: nobody is signed in.
@@ -80,14 +54,6 @@ def page_request(request: Request, state: State) -> PageRequest:
         language=request.cookies.get(names.language),
         accept_language=request.headers.get("Accept-Language"),
         address=request.remote_addr,
-        csrf=_csrf,
-        flashes=_flashes,
+        csrf=lambda: (current_app.config["WTF_CSRF_FIELD_NAME"], generate_csrf()),
+        flashes=lambda: [str(message) for message in get_flashed_messages()],
     )
-
-
-def _flashes() -> list[str]:
-    return [str(message) for message in get_flashed_messages()]
-
-
-def _csrf() -> tuple[str, str]:
-    return current_app.config["WTF_CSRF_FIELD_NAME"], generate_csrf()

@@ -25,6 +25,7 @@ from parentauth.exceptions import ConflictError, StorageError, TakenError
 T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 5000  # milliseconds, SQLite's
+WAL_TIMEOUT: Final = 100
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 5.0
 
@@ -180,12 +181,14 @@ class Connections:
             return
         self._leave_transaction(connection)
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
-        if int(_pragma(connection, "busy_timeout")) < BUSY_TIMEOUT:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT}")
-        # Refused while another process uses the file in its old mode: asked again next time.
+        patience = max(int(_pragma(connection, "busy_timeout")), BUSY_TIMEOUT)
+        # Refused while another process uses the file in its old mode: asked again next time,
+        # and nobody waits for it.
+        _pragma(connection, f"busy_timeout = {WAL_TIMEOUT}")
         with suppress(OperationalError):
             if _pragma(connection, "journal_mode = WAL") == "wal":
                 connection.info["parentauth"] = True
+        _pragma(connection, f"busy_timeout = {patience}")
 
     def _leave_transaction(self, connection: Connection) -> None:
         """End the transaction that a host's own listener or driver setting began by itself."""

@@ -55,9 +55,9 @@ def race(count: int, work: Callable[[int], T]) -> list[T | StorageError]:
 def redeem(storage: Storage, read: Account, number: int) -> int:
     """Write what the redemption of a token writes, with *number* as the new password's hash."""
     spent = tuple(attrs.evolve(each, redeemed_at=NOW) for each in read.tokens)
-    opened = (session(f"{read.version}-{number}"),)
+    opened = (session(f"{read.id}-{number}"),)
     after = attrs.evolve(read, tokens=spent, sessions=opened, password_hash=str(number))
-    notice = intent(f"notice-{read.version}-{number}", account_id=read.id)
+    notice = intent(f"notice-{read.id}-{number}", account_id=read.id)
     storage.replace([Change(read, after, intents=[notice])])
     return number
 

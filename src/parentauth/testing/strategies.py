@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 from hypothesis import strategies as st
 
+from parentauth._canonical import digest
 from parentauth._model import Account, ChildLink, Origin, Purpose, Session, Token
 from parentauth._outbox import Intent, IntentKind
 
@@ -40,9 +41,9 @@ def moments() -> st.SearchStrategy[datetime]:
     )
 
 
-def digests() -> st.SearchStrategy[str]:
-    """Return 64 hexadecimal digits."""
-    return st.binary(min_size=32, max_size=32).map(bytes.hex)
+def digests(domain: str) -> st.SearchStrategy[str]:
+    """Return 64 hexadecimal digits, which are never those of another domain."""
+    return st.integers(0, 2**32).map(lambda number: digest(domain, str(number)))
 
 
 def addresses() -> st.SearchStrategy[str]:
@@ -67,10 +68,10 @@ def tokens() -> st.SearchStrategy[Token]:
     """Return tokens in every state."""
     return st.builds(
         Token,
-        digest=digests(),
+        digest=digests("token"),
         purpose=st.sampled_from(Purpose),
         origin=st.sampled_from(Origin),
-        address_digest=digests(),
+        address_digest=digests("address"),
         issued_at=moments(),
         expires_at=moments(),
         redeemed_at=st.none() | moments(),
@@ -82,7 +83,7 @@ def sessions() -> st.SearchStrategy[Session]:
     """Return sessions, with and without a chosen child."""
     return st.builds(
         Session,
-        digest=digests(),
+        digest=digests("session"),
         opened_at=moments(),
         last_seen_at=moments(),
         child_id=st.none() | texts(),

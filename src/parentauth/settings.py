@@ -1,28 +1,37 @@
-"""Reads every ``PARENTAUTH_*`` key once, and names the nearest one for a mistyped key."""
+"""
+A host's configuration, read once: for the authors of framework adapters.
 
-from collections.abc import Mapping
+A mistyped key is an error that names the nearest one.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
 
 import attrs
 
-from parentauth import PasswordPolicy, Paths, School
+from parentauth._auth import ParentAuth
+from parentauth._passwords import PasswordPolicy
+from parentauth._site import Paths, School
 from parentauth.exceptions import ConfigurationError
 
+__all__ = ["PREFIX", "Settings", "read_settings"]
+
+#: What every key of ours begins with.
 PREFIX: Final = "PARENTAUTH_"
 
 
 @attrs.frozen
 class Settings:
     """
-    What an application's configuration says, each as ``PARENTAUTH_`` and its name in capitals.
+    What a host's configuration says, each as ``PARENTAUTH_`` and its name in capitals.
 
     Args:
         dashboard: Endpoint that takes ``child_id``, or a path with ``{child_id}`` in it.
         no_child: Endpoint or path of the host's page for a parent without child.
         stylesheet: Path of a stylesheet that is loaded after ours.
-        secret_keys: Default: ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
+        secret_keys: Default: the host's own.
         session_idle: Like all durations a timedelta, or a number of seconds.
     """
 
@@ -51,23 +60,29 @@ class Settings:
     hashes_at_once: int | None = None
     not_before: datetime | None = None
 
-    def core(self) -> dict[str, Any]:
-        """Return what :class:`parentauth.ParentAuth` takes of it."""
-        return {
-            "secret_keys": self.secret_keys,
-            "base_url": self.base_url,
-            "school": School(
-                name=self.school_name,
-                telephone=self.school_telephone,
-                address=self.school_address,
-                email=self.school_email,
-                logo=self.school_logo,
-                timezone=self.school_timezone,
-            ),
-            "paths": _paths(self.url_prefix, self.paths),
-            "policy": PasswordPolicy(minimum=self.password_minimum),
+    def auth(self, **ports: Any) -> ParentAuth:  # noqa: ANN401  ParentAuth's own, each typed there
+        """
+        Make the core.
+
+        Args:
+            ports: ``storage``, ``mailer`` and whatever else :class:`parentauth.ParentAuth` takes.
+
+        Raises:
+            ConfigurationError: A setting is unsafe; the text names the cure.
+        """
+        return ParentAuth(
+            secret_keys=self.secret_keys,
+            base_url=self.base_url,
+            school=self._school(),
+            paths=_paths(self.url_prefix, self.paths),
+            policy=PasswordPolicy(minimum=self.password_minimum),
             **{name: getattr(self, name) for name in _PASSED},
-        }
+            **ports,
+        )
+
+    def _school(self) -> School:
+        names = [field.name for field in attrs.fields(School)]
+        return School(**{name: getattr(self, f"school_{name}") for name in names})
 
 
 _PASSED: Final = (
@@ -82,28 +97,31 @@ _PASSED: Final = (
     "hashes_at_once",
     "not_before",
 )
+_LISTS: Final = ("secret_keys", "exempt_networks")
 _DURATIONS: Final = ("first_login_ttl", "reset_ttl", "session_idle", "session_absolute")
 
 
-def read_settings(config: Mapping[str, Any]) -> Settings:
+def read_settings(config: Mapping[str, Any], *, secret_keys: Iterable[str | bytes]) -> Settings:
     """
-    Read an application's configuration.
+    Read the keys of a configuration that begin with :data:`PREFIX`.
+
+    Args:
+        secret_keys: The host's own, the newest first, where ``PARENTAUTH_SECRET_KEYS`` is
+            not set.
 
     Raises:
         ConfigurationError: A key is unknown, missing or of the wrong kind.
     """
-    names = {f"{PREFIX}{field.name.upper()}": field for field in attrs.fields(Settings)}
-    values = {}
-    for key, value in config.items():
-        if key.startswith(PREFIX):
-            if key not in names:
-                raise ConfigurationError(_unknown(key, names))
-            if value is not None:
-                values[names[key].name] = value
-    values.setdefault("secret_keys", _host_keys(config))
-    for key, field in names.items():
-        if field.default is attrs.NOTHING and field.name not in values:
-            raise ConfigurationError(f"{key} is missing; {_CURES[field.name]}")
+    fields = {f"{PREFIX}{field.name.upper()}": field for field in attrs.fields(Settings)}
+    found = {key: value for key, value in config.items() if key.startswith(PREFIX)}
+    for key in found.keys() - fields.keys():
+        near = get_close_matches(key, fields, n=1, cutoff=0.0)[0]
+        raise ConfigurationError(f"unknown setting {key}; did you mean {near}?")
+    values = {fields[key].name: value for key, value in found.items() if value is not None}
+    values.setdefault("secret_keys", [_text(key) for key in secret_keys])
+    for name, cure in _CURES.items():
+        if not isinstance(values.get(name, ""), str) or not values.get(name):
+            raise ConfigurationError(f"{PREFIX}{name.upper()} is missing or no text; {cure}")
     return Settings(**{name: _converted(name, value) for name, value in values.items()})
 
 
@@ -114,14 +132,8 @@ _CURES: Final = {
 }
 
 
-def _unknown(key: str, names: Mapping[str, Any]) -> str:
-    near = get_close_matches(key, names, n=1, cutoff=0.0)
-    return f"unknown setting {key}; did you mean {near[0]}?"
-
-
-def _host_keys(config: Mapping[str, Any]) -> tuple[str, ...]:
-    keys = (config.get("SECRET_KEY"), *(config.get("SECRET_KEY_FALLBACKS") or ()))
-    return tuple(key.hex() if isinstance(key, bytes) else key for key in keys if key)
+def _text(key: str | bytes) -> str:
+    return key.hex() if isinstance(key, bytes) else key
 
 
 def _converted(name: str, value: Any) -> Any:  # noqa: ANN401  whatever a configuration holds
@@ -129,12 +141,8 @@ def _converted(name: str, value: Any) -> Any:  # noqa: ANN401  whatever a config
         return _duration(name, value)
     if name == "reset_delay":
         return tuple(_duration(name, part) for part in value)
-    if name == "secret_keys" and not isinstance(value, str):
+    if name in _LISTS and not isinstance(value, str):
         return tuple(value)
-    if name == "exempt_networks":
-        return (value,) if isinstance(value, str) else tuple(value)
-    if name in ("base_url", "school_name", "dashboard") and not isinstance(value, str):
-        raise ConfigurationError(f"{PREFIX}{name.upper()} must be text")
     return value
 
 
