@@ -88,14 +88,18 @@ class SQLContract(StorageContract, ProcessContract):
 
     def test_dates_are_utc(self, storage: SQLAlchemyStorage) -> None:
         """Dates come back in UTC whatever the connection's time zone."""
-        zones = {"postgresql": "SET TIME ZONE 'Asia/Tokyo'", "mariadb": "SET time_zone = '+09:00'"}
-        zone = zones.get(storage.engine.dialect.name)
-        if zone:
-            event.listen(
-                storage.engine, "checkout", lambda driver, *_: driver.cursor().execute(zone)
-            )
-        [kept] = add(storage, account("1", invited_at=NOW))
+        zones = {
+            "postgresql": {"options": "-c timezone=Asia/Tokyo"},
+            "mariadb": {"init_command": "SET time_zone = '+09:00'"},
+        }
+        engine = storage.engine
+        far = SQLAlchemyStorage.from_url(
+            engine.url.update_query_dict(zones.get(engine.dialect.name, {}))
+        )
+        [kept] = add(far, account("1", invited_at=NOW))
+        far.engine.dispose()
 
+        assert kept == reread(storage, kept)
         assert NOW == kept.invited_at
         assert "UTC" == kept.invited_at.tzname()
 

@@ -11,7 +11,7 @@ from parentauth import _presence, _redemption, _reset, _school, _sign_in, _worke
 from parentauth._codec import TokenCodec, check_secret_keys
 from parentauth._configuration import lifetimes, networks, sender_address, typed_key, utc_now
 from parentauth._devices import Devices
-from parentauth._events import Announcer, Listener
+from parentauth._events import Announcer, EventKind, Listener
 from parentauth._families import Family
 from parentauth._hashing import Argon2Hasher
 from parentauth._model import CheckedToken, Client, Landing, Parent, Present, SignedIn, Status
@@ -53,6 +53,7 @@ class ParentAuth:
         session_idle: A session ends after that long without a request.
         session_absolute: A session ends after that long in any case.
         reset_delay: Reset mails fall due after a random time between these two.
+        reset_pace: At most so many reset mails a minute, over all; the rest wait their turn.
         exempt_networks: Networks in CIDR form whose failures are not counted together:
             the school's own, at a parents' evening.
         hashes_at_once: How many passwords are hashed at the same time; default: one per core.
@@ -84,6 +85,7 @@ class ParentAuth:
         session_idle: timedelta = timedelta(minutes=60),
         session_absolute: timedelta = timedelta(hours=12),
         reset_delay: tuple[timedelta, timedelta] = (timedelta(seconds=2), timedelta(seconds=8)),
+        reset_pace: int = 300,
         exempt_networks: Iterable[str] = (),
         hashes_at_once: int | None = None,
         not_before: datetime | None = None,
@@ -108,6 +110,7 @@ class ParentAuth:
             slots=Slots(hashes_at_once or os.cpu_count() or 1),
             announce=Announcer(tuple(listeners)),
             exempt=networks(exempt_networks),
+            reset_pace=reset_pace,
             locale=locale,
             sender=sender_address(sender, site),
             # Made by the configured hasher, so that who has no account costs the same.
@@ -289,6 +292,18 @@ class ParentAuth:
     def sign_out(self, session_id: str | None) -> None:
         """End the session on the server's side; an unknown one is no error."""
         _presence.sign_out(self._parts, session_id)
+
+    # -- The adapters
+
+    def count_bad_input(self, client: Client) -> None:
+        """Count a request that no form of ours sends as a failure of the client's prefix."""
+        now = self._parts.clock()
+        self._parts.guard(now).count_failure(self._parts.prefix(client))
+        self._parts.tell(EventKind.BAD_INPUT, at=now, client=client)
+
+    def tell_csrf_refused(self, client: Client) -> None:
+        """Announce that a form was refused because it did not come from our page."""
+        self._parts.tell(EventKind.CSRF_REFUSED, at=self._parts.clock(), client=client)
 
     # -- The school
 

@@ -66,7 +66,8 @@ class PageRequest:
         query: The query's fields, each with all its values.
         session_id: The session cookie's value; None if it came twice.
         language: The language cookie's value.
-        address: The client's IP address, after trusted proxies.
+        address: The client's IP address, after trusted proxies (:func:`client_address`).
+        fetch_site: ``Sec-Fetch-Site``; with *origin* and *host* it tells other sites' forms.
         csrf: Gives the name and value of the hidden field that the host's protection wants.
         flashes: Takes the texts that an earlier response left for this page.
     """
@@ -80,6 +81,9 @@ class PageRequest:
     language: str | None = None
     accept_language: str | None = None
     address: str | None = None
+    fetch_site: str | None = None
+    origin: str | None = None
+    host: str | None = None
     csrf: Callable[[], tuple[str, str]] = _no_csrf
     flashes: Callable[[], Sequence[str]] = tuple
 

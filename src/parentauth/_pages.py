@@ -13,11 +13,12 @@ import attrs
 from parentauth import _page_children, _page_password, _page_sign_in
 from parentauth import _page_words as words
 from parentauth._auth import ParentAuth
+from parentauth._clients import is_cross_site
 from parentauth._model import Present
 from parentauth._next import safe_next
 from parentauth._page_frame import Problem, Step
 from parentauth._page_values import CookieNames, Outcome, PageRequest, Redirect, Show
-from parentauth._visit import Visit, retry_after
+from parentauth._visit import Visit, client_of, retry_after
 from parentauth.exceptions import BusyError, InputError
 
 _FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
@@ -58,6 +59,8 @@ class Pages:
         if request.method not in allowed:
             show = self.error(request, 405)
             return attrs.evolve(show, headers={"Allow": ", ".join(allowed)})
+        if request.method == "POST" and self._is_cross_site(request):
+            return self.expired_form(page, request)
         return self._answered(page, request, _FLOWS[page])
 
     def link(self, token: str, request: PageRequest) -> Outcome:
@@ -71,6 +74,7 @@ class Pages:
 
     def expired_form(self, page: str, request: PageRequest) -> Outcome:
         """Answer a form that CSRF protection refused: the same form anew, values kept."""
+        self._auth.tell_csrf_refused(client_of(request))
         return self._answered(page, request, _expired)
 
     def error(self, request: PageRequest, status: int) -> Show:
@@ -107,6 +111,14 @@ class Pages:
             "back": t("Back to my children") if several else "",
             "back_href": request.links.page("children"),
         }
+
+    def _is_cross_site(self, request: PageRequest) -> bool:
+        return is_cross_site(
+            fetch_site=request.fetch_site,
+            origin=request.origin,
+            host=request.host,
+            base_url=self._auth.site.base_url,
+        )
 
     def _visit(self, page: str, request: PageRequest) -> Visit:
         return Visit(self._auth, self.cookies, request, page)

@@ -67,6 +67,7 @@ class Parts:
     slots: Slots
     announce: Announcer
     exempt: tuple[Network, ...]
+    reset_pace: int
     locale: str
     sender: str
     dummy_hash: str = attrs.field(repr=False)

@@ -90,6 +90,10 @@ class Guard:
             for limit in (RESETS_PER_HOUR, RESETS_PER_DAY)
         )
 
+    def wait_for_pace(self, pace: int) -> timedelta | None:
+        """Count a reset mail that is about to leave; else return how long it must wait."""
+        return self._hit("reset-mails", Limit("1m", pace, timedelta(minutes=1)))
+
     def count_reset(self, prefix: str | None) -> None:
         """
         Count a reset request of a client prefix, whatever its address.

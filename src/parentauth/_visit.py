@@ -52,7 +52,11 @@ class Visit:
         Raises:
             InputError: It came twice, or is no text of a form.
         """
-        return _single(self.request.form, name)
+        try:
+            return _single(self.request.form, name)
+        except InputError:
+            self.auth.count_bad_input(self.client)
+            raise
 
     def asked(self, name: str) -> str:
         """Return a field of the form or, with GET, of the query."""
@@ -72,8 +76,7 @@ class Visit:
     @property
     def client(self) -> Client:
         """What the core knows of the visitor."""
-        request = self.request
-        return Client(address=request.address, device=request.device, session_id=request.session_id)
+        return client_of(self.request)
 
     @property
     def present(self) -> Present | None:
@@ -146,6 +149,11 @@ class Visit:
     def sign_in_step(self) -> Step:
         """The way on for who has a password."""
         return Step(self.texts("Signing in again"), self.request.links.page("login"))
+
+
+def client_of(request: PageRequest) -> Client:
+    """Return what the core knows of the visitor."""
+    return Client(address=request.address, device=request.device, session_id=request.session_id)
 
 
 def retry_after(outcome: Show, wait: timedelta | None) -> Show:

@@ -100,12 +100,25 @@ class _Batch:
 
     def _written(self, claims: Sequence[Claim]) -> Iterable[Draft]:
         """Give drafts whose tokens are kept: many by one write, else one by one."""
-        together, apart = _disjoint(claims, self._found(claims))
+        found = self._found(claims)
+        in_time = [claim for claim in claims if not self._paced(claim, found[claim.id])]
+        together, apart = _disjoint(in_time, found)
         try:
             drafts = self._write(together)
         except ConflictError:
             drafts, apart = [], [*(claim for claim, _ in together), *apart]
         return chain(drafts, chain.from_iterable(self._alone(claim) for claim in apart))
+
+    def _paced(self, claim: Claim, accounts: Sequence[Account]) -> bool:
+        """Let a reset mail wait where too many leave at once; it is never dropped for that."""
+        if claim.intent.kind is not IntentKind.RESET or not accounts:
+            return False
+        now = self.parts.clock()
+        wait = self.parts.guard(now).wait_for_pace(self.parts.reset_pace)
+        if wait is None:
+            return False
+        self.later.append(Delay(claim, now + wait, "paced"))
+        return True
 
     def _alone(self, claim: Claim) -> Sequence[Draft]:
         def step() -> Sequence[Draft]:

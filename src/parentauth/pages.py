@@ -8,6 +8,7 @@ An adapter reads a :class:`PageRequest`, asks :class:`Pages` once, and renders t
 from pathlib import Path
 from typing import Final
 
+from parentauth._clients import client_address
 from parentauth._links import HostLinks
 from parentauth._page_values import (
     HEADERS,
@@ -37,6 +38,7 @@ __all__ = [
     "Pages",
     "Redirect",
     "Show",
+    "client_address",
 ]
 
 #: The folder that holds ``parentauth/<page>.html``, for Jinja2 and Django alike.

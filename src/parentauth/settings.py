@@ -32,6 +32,9 @@ class Settings:
         no_child: Endpoint or path of the host's page for a parent without child.
         stylesheet: Path of a stylesheet that is loaded after ours.
         secret_keys: Default: the host's own.
+        trusted_proxies: How many proxies of the host's own append to ``X-Forwarded-For``;
+            0 where the framework's own proxy support is in use.
+        reset_pace: At most so many reset mails a minute, over all; the rest wait.
         session_idle: Like all durations a timedelta, or a number of seconds.
     """
 
@@ -58,6 +61,8 @@ class Settings:
     reset_delay: tuple[timedelta, timedelta] = (timedelta(seconds=2), timedelta(seconds=8))
     exempt_networks: tuple[str, ...] = ()
     hashes_at_once: int | None = None
+    trusted_proxies: int = 0
+    reset_pace: int = 300
     not_before: datetime | None = None
 
     def auth(self, **ports: Any) -> ParentAuth:  # noqa: ANN401  ParentAuth's own, each typed there
@@ -95,6 +100,7 @@ _PASSED: Final = (
     "reset_delay",
     "exempt_networks",
     "hashes_at_once",
+    "reset_pace",
     "not_before",
 )
 _LISTS: Final = ("secret_keys", "exempt_networks")

@@ -6,7 +6,7 @@ from flask import Flask, Request, current_app, get_flashed_messages, url_for
 from flask_wtf.csrf import generate_csrf
 
 from parentauth import ParentAuth
-from parentauth.pages import HostLinks, PageRequest, Pages
+from parentauth.pages import HostLinks, PageRequest, Pages, client_address
 from parentauth.settings import Settings
 
 
@@ -39,21 +39,33 @@ def _links(settings: Settings) -> HostLinks:
     )
 
 
-def page_request(request: Request, state: State) -> PageRequest:
-    """Read what the page flow needs, each field with all its values."""
+def page_request(request: Request, state: State, *, with_form: bool = True) -> PageRequest:
+    """
+    Read what the page flow needs, each field with all its values.
+
+    Args:
+        with_form: False where the form itself is what can't be read.
+    """
     names = state.pages.cookies
     sessions = request.cookies.getlist(names.session)
     return PageRequest(
         method=request.method,
         links=_links(state.settings),
-        form=dict(request.form.lists()),
+        form=dict(request.form.lists()) if with_form else {},
         query=dict(request.args.lists()),
         # A cookie that came twice was tossed in by a sibling host: nobody is signed in.
         session_id=sessions[0] if len(sessions) == 1 else None,
         device=request.cookies.get(names.device),
         language=request.cookies.get(names.language),
         accept_language=request.headers.get("Accept-Language"),
-        address=request.remote_addr,
+        address=client_address(
+            request.remote_addr,
+            ",".join(request.headers.getlist("X-Forwarded-For")),
+            trusted=state.settings.trusted_proxies,
+        ),
+        fetch_site=request.headers.get("Sec-Fetch-Site"),
+        origin=request.headers.get("Origin"),
+        host=request.host,
         csrf=lambda: (current_app.config["WTF_CSRF_FIELD_NAME"], generate_csrf()),
         flashes=lambda: [str(message) for message in get_flashed_messages()],
     )

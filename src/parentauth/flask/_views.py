@@ -72,7 +72,8 @@ def _expired_form(_: CSRFError) -> Response:
 
 def _error(error: HTTPException) -> Response:
     state = state_of()
-    return _answer(state.pages.error(page_request(request, state), error.code or 500))
+    asked = page_request(request, state, with_form=False)
+    return _answer(state.pages.error(asked, error.code or 500))
 
 
 def _answer(outcome: Outcome) -> Response:

@@ -13,7 +13,6 @@ import attrs
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import (
     DBAPIError,
-    InterfaceError,
     OperationalError,
     SQLAlchemyError,
     StatementError,
@@ -136,6 +135,7 @@ class Connections:
         # addresses and password hashes, are logged without their values.
         self._engine = engine.execution_options(**options)
         self._engine.hide_parameters = True
+        self._driver: Any = engine.dialect.loaded_dbapi
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -205,7 +205,10 @@ class Connections:
         try:
             yield
         except DBAPIError as error:
-            raise self._meaning(error) from _told(error)
+            raise self._meaning(error.orig) from _told(error)
+        except self._driver.Error as error:
+            # SQLAlchemy lets these through where it sets a connection up.
+            raise self._meaning(error) from None
         except PoolTimeoutError as error:
             raise StorageError(
                 "no database connection was free: give the engine a larger pool"
@@ -217,8 +220,8 @@ class Connections:
         except UnicodeEncodeError:
             raise StorageError("a text is not valid Unicode and can't be stored") from None
 
-    def _meaning(self, error: DBAPIError) -> StorageError:
-        code = self.dialect.code(error.orig)
+    def _meaning(self, error: BaseException | None) -> StorageError:
+        code, name = self.dialect.code(error), type(error).__name__
         if code in self.dialect.conflicts:
             return ConflictError("the database asked to try again")
         if code in self.dialect.taken:
@@ -228,12 +231,12 @@ class Connections:
                 "parentauth's tables are missing or of another version: "
                 "call create_all(), or run the upgrade command"
             )
-        if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+        if isinstance(error, (self._driver.OperationalError, self._driver.InterfaceError)):
             return StorageError(
-                f"the database can't be used ({_name(error)}, {code}): check that it runs, "
-                "its URL, its rights, and that its disk has room"
+                f"the database can't be used ({name}, {code}): check that it runs, its URL, "
+                "its rights, and that its disk has room"
             )
-        return StorageError(f"the database refused a value or a statement ({_name(error)}, {code})")
+        return StorageError(f"the database refused a value or a statement ({name}, {code})")
 
 
 def _check(engine: Engine) -> None:
@@ -273,10 +276,6 @@ def _roll_back(connection: Connection) -> None:
 
 def _pragma(connection: Connection, name: str) -> str:
     return str(connection.exec_driver_sql(f"PRAGMA {name}").scalar())
-
-
-def _name(error: DBAPIError) -> str:
-    return type(error.orig).__name__
 
 
 def _told(error: DBAPIError) -> BaseException | None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -155,7 +156,9 @@ def _accounts(metadata: MetaData, prefix: str) -> Table:
         _moment("last_sign_in_at"),
         _required("document"),
         Column("version", Integer(), nullable=False),
-        Index(f"{prefix}accounts_username", "username_key", unique=True),
+        # Constraints, not unique indexes: MariaDB makes those after the table, and whoever
+        # stops it in between gets a table that lets everything in.
+        UniqueConstraint("username_key", name=f"{prefix}accounts_username"),
         Index(f"{prefix}accounts_email", "email_key"),
         **_TABLE_OPTIONS,
     )
@@ -207,7 +210,7 @@ def _outbox(metadata: MetaData, prefix: str) -> Table:
         _moment("leased_until"),
         _moment("dead_at"),
         _optional("reason"),
-        Index(f"{prefix}outbox_waiting", "waiting_key", unique=True),
+        UniqueConstraint("waiting_key", name=f"{prefix}outbox_waiting"),
         Index(f"{prefix}outbox_account", "account_key"),
         # What died is kept for a month: it must not lie in the way of what is due.
         Index(f"{prefix}outbox_next", "dead_at", "next_at"),

@@ -78,11 +78,13 @@ class SQLAlchemyStorage:
 
     def create_all(self) -> None:
         """Make the tables that are not there yet."""
-        try:
-            self._create_missing()
-        except StorageError:
-            # Two processes that start at once may both find them missing.
-            self._create_missing()
+        # Processes that start together may all find the same one missing; the next is next.
+        for _ in self._tables.metadata.tables:
+            try:
+                return self._create_missing()
+            except StorageError:
+                continue
+        return self._create_missing()
 
     # -- Accounts
 
