@@ -27,6 +27,7 @@ from parentauth._model import (
 from parentauth._passwords import PasswordPolicy, Violation
 from parentauth._school import Saved
 from parentauth._site import Paths, School
+from parentauth._upkeep import Purged
 from parentauth._worker import Delivery
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "PasswordPolicy",
     "Paths",
     "Present",
+    "Purged",
     "Purpose",
     "Saved",
     "School",

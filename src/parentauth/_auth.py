@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from parentauth import _presence, _redemption, _reset, _school, _sign_in, _worker
+from parentauth import _presence, _redemption, _reset, _school, _sign_in, _upkeep, _worker
 from parentauth._codec import TokenCodec, check_secret_keys
 from parentauth._configuration import lifetimes, networks, sender_address, typed_key, utc_now
 from parentauth._devices import Devices
@@ -22,6 +22,7 @@ from parentauth._sessions import SessionRules
 from parentauth._site import Paths, School, Site
 from parentauth._slots import Slots
 from parentauth._texts import texts
+from parentauth._upkeep import Purged
 from parentauth._worker import Delivery
 from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
 from parentauth.throttles import MemoryThrottle
@@ -359,6 +360,15 @@ class ParentAuth:
     def find_parent(self, *, username: str) -> Parent | None:
         """Return the parent with that username, in any spelling."""
         return _school.find_parent(self._parts, username)
+
+    def purge(self) -> Purged:
+        """
+        Forget dead tokens, ended sessions, old counters and old dead letters; no account.
+
+        Source:
+            OWASP ASVS 5.0, 14.2.7.
+        """
+        return _upkeep.purge(self._parts)
 
     # -- The worker
 

@@ -83,7 +83,8 @@ def change_password(
 
     account = until_current(step)
     parts.guard(now).clear_sign_in(*counters(parts, account.username))
-    parts.tell(EventKind.PASSWORD_CHANGED, at=now, account_id=account.id, client=client)
+    for kind in (EventKind.PASSWORD_CHANGED, EventKind.SESSIONS_ENDED):
+        parts.tell(kind, at=now, account_id=account.id, client=client)
     return welcome(parts, account, new_id, now=now)
 
 

@@ -76,7 +76,12 @@ def define_password(
         _tell_refused(parts, error, account, client, now)
         raise
     parts.guard(now).clear_sign_in(*counters(parts, account.username))
-    for kind in (EventKind.TOKEN_REDEEMED, EventKind.PASSWORD_CHANGED, EventKind.SIGNED_IN):
+    for kind in (
+        EventKind.TOKEN_REDEEMED,
+        EventKind.PASSWORD_CHANGED,
+        EventKind.SESSIONS_ENDED,
+        EventKind.SIGNED_IN,
+    ):
         parts.tell(kind, at=now, account_id=account.id, client=client)
     return welcome(parts, account, session_id, now=now)
 

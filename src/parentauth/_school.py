@@ -14,7 +14,7 @@ from parentauth._model import Account, Key, Parent, Status
 from parentauth._parts import Parts, until_current
 from parentauth._texts import NAMES
 from parentauth.exceptions import AccountNotFoundError, FamiliesError, TakenError
-from parentauth.ports import Change
+from parentauth.ports import Change, Storage
 
 PAGE = 500
 OnProgress = Callable[[int, int], None]
@@ -70,7 +70,7 @@ def invite_all(parts: Parts, *, again: bool, on_progress: OnProgress | None) -> 
         wanted |= {Status.WAITING, Status.EXPIRED}
     intents = [
         _notices.invitation(account.id, again=again, now=now)
-        for page in _pages(parts)
+        for page in pages_of(parts.storage)
         for account in page
         if _lifecycle.status_of(account, now=now) in wanted
     ]
@@ -93,7 +93,9 @@ def status_counts(parts: Parts) -> Mapping[Status, int]:
     """Count the accounts by status."""
     now = parts.clock()
     counts = Counter(
-        _lifecycle.status_of(account, now=now) for page in _pages(parts) for account in page
+        _lifecycle.status_of(account, now=now)
+        for page in pages_of(parts.storage)
+        for account in page
     )
     return {status: counts[status] for status in Status}
 
@@ -104,9 +106,10 @@ def find_parent(parts: Parts, username: str) -> Parent | None:
     return None if account is None else _selection.parent_of(account)
 
 
-def _pages(parts: Parts) -> Iterator[Sequence[Account]]:
+def pages_of(storage: Storage) -> Iterator[Sequence[Account]]:
+    """Give all accounts, page by page."""
     after: str | None = None
-    while page := parts.storage.scan(after, PAGE):
+    while page := storage.scan(after, PAGE):
         yield page
         after = page[-1].id
 

@@ -124,6 +124,20 @@ def deliver(*, every: float | None, limit: int | None, as_json: bool) -> None:
         time.sleep(every)
 
 
+@group.command("purge")
+@as_json
+@_told
+def purge(*, as_json: bool) -> None:
+    """
+    Forget dead tokens, ended sessions, old counters and old dead letters; run it daily.
+
+    Example: flask parentauth purge
+    """
+    purged = state_of().auth.purge()
+    counts = {"accounts": purged.accounts, "dead_letters": purged.dead_letters}
+    _print(counts, as_json=as_json)
+
+
 @group.command("status")
 @click.argument("username", required=False)
 @as_json

@@ -213,6 +213,6 @@ def _outbox(metadata: MetaData, prefix: str) -> Table:
         UniqueConstraint("waiting_key", name=f"{prefix}outbox_waiting"),
         Index(f"{prefix}outbox_account", "account_key"),
         # What died is kept for a month: it must not lie in the way of what is due.
-        Index(f"{prefix}outbox_next", "dead_at", "next_at"),
+        Index(f"{prefix}outbox_next", "dead_at", "next_at", "id"),
         **_TABLE_OPTIONS,
     )
