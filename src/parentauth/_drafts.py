@@ -95,7 +95,10 @@ class Drafter:
         if claim.intent.kind is not IntentKind.INVITE_AGAIN:
             if account.connected_at is not None:
                 return Dropped(claim, "connected")
-            if _tokens.has_live(account, Origin.SCHOOL, now=self.now):
+            # On a second attempt the live token may be the first one's, whose worker died
+            # before its mail left.
+            first = claim.attempts == 1
+            if first and _tokens.has_live(account, Origin.SCHOOL, now=self.now):
                 return Dropped(claim, "waiting")
         return self._access(claim, [account], Origin.SCHOOL)
 

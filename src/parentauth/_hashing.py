@@ -50,6 +50,7 @@ class Argon2Hasher:
     Args:
         parameters: Costs; memory in KiB.  The default is the second recommended option of
             RFC 9106, section 4: 64 MiB, 3 passes, 4 lanes.
+        unsafe: Take weak parameters, too; for tests.
 
     Raises:
         ConfigurationError: They are weaker than what OWASP asks for at least.
@@ -60,19 +61,17 @@ class Argon2Hasher:
     .. versionadded:: 26.1.0
     """
 
-    def __init__(self, parameters: Parameters = RFC_9106_LOW_MEMORY) -> None:
-        _refuse_weak(parameters)
-        self._use(parameters)
+    def __init__(
+        self, parameters: Parameters = RFC_9106_LOW_MEMORY, *, unsafe: bool = False
+    ) -> None:
+        if not unsafe:
+            _refuse_weak(parameters)
+        self._argon2 = PasswordHasher.from_parameters(parameters)
 
     @classmethod
     def for_tests(cls) -> Self:
         """Return a hasher that takes microseconds and protects nothing."""
-        hasher = cls.__new__(cls)
-        hasher._use(CHEAPEST)
-        return hasher
-
-    def _use(self, parameters: Parameters) -> None:
-        self._argon2 = PasswordHasher.from_parameters(parameters)
+        return cls(CHEAPEST, unsafe=True)
 
     def __repr__(self) -> str:
         ours = self._argon2
