@@ -120,6 +120,11 @@ class ParentAuth:
         )
 
     @property
+    def storage(self) -> Storage:
+        """Where accounts and the outbox are kept."""
+        return self._parts.storage
+
+    @property
     def site(self) -> Site:
         """The portal's address and paths."""
         return self._parts.site

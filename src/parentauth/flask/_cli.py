@@ -48,6 +48,20 @@ def _print(result: dict[str, Any], *, as_json: bool) -> None:
         click.echo(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in result.items()))
 
 
+@group.command("create-tables")
+@_told
+def create_tables() -> None:
+    """
+    Make the storage's tables where they are not there yet.
+
+    Example: flask parentauth create-tables
+    """
+    create_all = getattr(state_of().auth.storage, "create_all", None)
+    if create_all is None:
+        raise click.ClickException("this storage has no tables to create")
+    create_all()
+
+
 @group.command("import-families")
 @click.argument("file", type=click.Path(path_type=Path))
 @as_json

@@ -49,10 +49,8 @@ class Outbox:
         self._insert = _insert_new(outbox, dialect)
         due = (
             select(outbox)
-            .where(column.dead_at.is_(None), column.next_at <= bindparam("now"))
-            .where(_nobody_holds(outbox))
-            # The index's own order, so that a hundred thousand due rows are not sorted.
-            .order_by(column.dead_at, column.next_at, column.id)
+            .where(column.next_at <= bindparam("now"), _nobody_holds(outbox))
+            .order_by(column.next_at, column.id)
             .limit(bindparam("limit"))
         )
         self._due = due.with_for_update(skip_locked=True) if skips else due
@@ -129,7 +127,7 @@ class Outbox:
             OutboxRow(
                 id=row.id,
                 intent=_intent(row),
-                due=row.next_at,
+                due=row.due if row.next_at is None else row.next_at,
                 attempts=row.attempts,
                 leased_until=row.leased_until,
                 dead_at=row.dead_at,
@@ -227,6 +225,7 @@ def _buried(death: Death) -> dict[str, Any]:
     return _lock(death.claim) | {
         "lease": None,
         "leased_until": None,
+        "next_at": None,
         "dead_at": death.at,
         "reason": death.reason,
     }

@@ -204,7 +204,9 @@ def _outbox(metadata: MetaData, prefix: str) -> Table:
         _digest("account_key", nullable=True),
         _optional("address"),
         _moment("due", nullable=False),
-        _moment("next_at", nullable=False),
+        # Null when it is dead.  Claims then ask for one range of one index, which no engine
+        # sorts: what is kept for a month does not lie in the way of what is due.
+        _moment("next_at"),
         Column("attempts", Integer(), nullable=False),
         Column("lease", _ascii(32)),
         _moment("leased_until"),
@@ -212,7 +214,6 @@ def _outbox(metadata: MetaData, prefix: str) -> Table:
         _optional("reason"),
         UniqueConstraint("waiting_key", name=f"{prefix}outbox_waiting"),
         Index(f"{prefix}outbox_account", "account_key"),
-        # What died is kept for a month: it must not lie in the way of what is due.
-        Index(f"{prefix}outbox_next", "dead_at", "next_at", "id"),
+        Index(f"{prefix}outbox_next", "next_at", "id"),
         **_TABLE_OPTIONS,
     )
