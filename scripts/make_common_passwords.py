@@ -105,9 +105,12 @@ def columns(rows: Iterable[str]) -> Iterator[str]:
         stripes = ["".join(keys) for keys in zip(*lines, strict=False)]
         yield "".join(stripes)
         yield "".join(stripe[::-1] for stripe in stripes)
-        yield "".join(
-            one + other[::-1] for one, other in list(pairwise(stripes))[::2]
-        )
+        yield "".join(one + other[::-1] for one, other in list(pairwise(stripes))[::2])
+
+
+def once(entry: str) -> str:
+    """Return what *entry* says several times over: the bling of blingbling."""
+    return entry[: (entry + entry).find(entry, 1)]
 
 
 def entries() -> set[str]:
@@ -117,6 +120,8 @@ def entries() -> set[str]:
     found.update(piece for run in runs() for piece in windows(folded(run)))
     found.update(piece for run in (DIGITS, ALPHABET) for piece in mirrored(run))
     found.update(str(year) for year in YEARS)
+    # Whoever says blingbling three times has said bling six times.
+    found.update(map(once, tuple(found)))
     return {entry for entry in found if len(entry) >= LENGTH_MIN}
 
 

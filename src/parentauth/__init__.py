@@ -5,6 +5,7 @@ from parentauth._events import Event, EventKind, Listener
 from parentauth._families import Family
 from parentauth._families_csv import read_families
 from parentauth._hashing import Argon2Hasher
+from parentauth._importing import Saved
 from parentauth._model import (
     Account,
     CheckedToken,
@@ -24,8 +25,8 @@ from parentauth._model import (
     Status,
     Token,
 )
+from parentauth._office import Departed
 from parentauth._passwords import PasswordPolicy, Violation
-from parentauth._school import Saved
 from parentauth._site import Paths, School
 from parentauth._upkeep import Purged
 from parentauth._worker import Delivery
@@ -40,6 +41,7 @@ __all__ = [
     "Client",
     "Dashboard",
     "Delivery",
+    "Departed",
     "Event",
     "EventKind",
     "Family",

@@ -3,21 +3,36 @@
 import os
 import secrets
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from parentauth import _presence, _redemption, _reset, _school, _sign_in, _upkeep, _worker
+from parentauth import (
+    _importing,
+    _invitations,
+    _letters,
+    _office,
+    _presence,
+    _redemption,
+    _reset,
+    _sign_in,
+    _upkeep,
+    _worker,
+)
 from parentauth._codec import TokenCodec, check_secret_keys
 from parentauth._configuration import lifetimes, networks, sender_address, typed_key, utc_now
 from parentauth._devices import Devices
 from parentauth._events import Announcer, EventKind, Listener
+from parentauth._fallback import with_fallback
 from parentauth._families import Family
 from parentauth._hashing import Argon2Hasher
+from parentauth._importing import Saved
+from parentauth._invitations import OnProgress
 from parentauth._model import CheckedToken, Client, Landing, Parent, Present, SignedIn, Status
+from parentauth._office import Departed
+from parentauth._outbox import OutboxRow
 from parentauth._parts import Parts
 from parentauth._passwords import PasswordPolicy
-from parentauth._school import OnProgress, Saved
 from parentauth._sessions import SessionRules
 from parentauth._site import Paths, School, Site
 from parentauth._slots import Slots
@@ -45,7 +60,8 @@ class ParentAuth:
         paths: Where the pages are.
         policy: The rules for new passwords.
         hasher: Default: Argon2id with RFC 9106's low-memory profile.
-        throttle: Default: counters in this process's memory.
+        throttle: Default: counters in this process's memory; also used while the given one
+            fails.
         clock: Default: the system's, in UTC.
         locale: The portal's language, where nothing else decides.
         sender: Address that mails come from; default ``noreply@`` and the portal's host.
@@ -98,7 +114,7 @@ class ParentAuth:
         self._parts = Parts(
             storage=storage,
             mailer=mailer,
-            throttle=throttle or MemoryThrottle(),
+            throttle=with_fallback(throttle or MemoryThrottle()),
             hasher=hasher,
             clock=clock or utc_now,
             site=site,
@@ -313,16 +329,23 @@ class ParentAuth:
 
     # -- The school
 
-    def save(self, families: Iterable[Family]) -> Saved:
+    def save(
+        self, families: Iterable[Family], *, complete: bool = False, dry_run: bool = False
+    ) -> Saved:
         """
         Add and update parents and their children, all or none.
 
-        Matched by id alone; what is absent changes nothing.
+        Matched by id alone; what is absent changes nothing.  Connected parents are told
+        of a new child or another address.
+
+        Args:
+            complete: The families are all there are: child links that they do not name end.
+            dry_run: Write nothing, and tell what would be.
 
         Raises:
             FamiliesError: With every problem; nothing was written.
         """
-        return _school.save(self._parts, families)
+        return _importing.save(self._parts, families, complete=complete, dry_run=dry_run)
 
     def invite(self, account_id: str, *, again: bool = False) -> None:
         """
@@ -334,7 +357,7 @@ class ParentAuth:
         Raises:
             AccountNotFoundError: No account has that id.
         """
-        _school.invite(self._parts, account_id, again=again)
+        _invitations.invite(self._parts, account_id, again=again)
 
     def invite_all(self, *, again: bool = False, on_progress: OnProgress | None = None) -> int:
         """
@@ -347,7 +370,76 @@ class ParentAuth:
         Returns:
             How many were queued.
         """
-        return _school.invite_all(self._parts, again=again, on_progress=on_progress)
+        return _invitations.invite_all(self._parts, again=again, on_progress=on_progress)
+
+    def change_address(self, account_id: str, email: str | None) -> None:
+        """
+        Set another e-mail address, or none, at once.
+
+        Tokens that were mailed to the old one die; a connected parent is told at both.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+            AddressError: *email* is no e-mail address.
+
+        Source:
+            OWASP ASVS 5.0, 6.3.7.
+        """
+        _office.change_address(self._parts, account_id, email)
+
+    def set_active(self, account_id: str, *, active: bool) -> None:
+        """
+        Close or open an account; closing ends its tokens and sessions at once.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+
+        Source:
+            OWASP ASVS 5.0, 7.4.2.
+        """
+        _office.set_active(self._parts, account_id, active=active)
+
+    def revoke_tokens(self, account_id: str) -> None:
+        """
+        Make every token dead that was mailed for this account.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+
+        Source:
+            OWASP ASVS 5.0, 6.5.6.
+        """
+        _office.revoke_tokens(self._parts, account_id)
+
+    def end_sessions(self, account_id: str) -> None:
+        """
+        Sign the parent out everywhere.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+
+        Source:
+            OWASP ASVS 5.0, 7.4.5.
+        """
+        _office.end_sessions(self._parts, account_id)
+
+    def erase(self, account_id: str) -> None:
+        """
+        Delete an account with all that belongs to it, its rows in the outbox too.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+        """
+        _office.erase(self._parts, account_id)
+
+    def export(self, account_id: str) -> dict[str, Any]:
+        """
+        Return all that is kept about one parent, ready for JSON; no digest, no hash.
+
+        Raises:
+            AccountNotFoundError: No account has that id.
+        """
+        return _office.export(self._parts, account_id)
 
     def status(self, account_id: str) -> Status:
         """
@@ -356,15 +448,46 @@ class ParentAuth:
         Raises:
             AccountNotFoundError: No account has that id.
         """
-        return _school.status(self._parts, account_id)
+        return _office.status(self._parts, account_id)
 
     def status_counts(self) -> Mapping[Status, int]:
         """Return how many parents stand where."""
-        return _school.status_counts(self._parts)
+        return _office.status_counts(self._parts)
+
+    def departed(self, *, days: int = 90) -> Sequence[Departed]:
+        """
+        List parents whose last child left at least so many days ago.
+
+        Who never had a child is not among them.
+
+        Source:
+            The French rule to erase within three months.
+        """
+        return _office.departed(self._parts, days=days)
 
     def find_parent(self, *, username: str) -> Parent | None:
         """Return the parent with that username, in any spelling."""
-        return _school.find_parent(self._parts, username)
+        return _office.find_parent(self._parts, username)
+
+    def outbox(self) -> Sequence[OutboxRow]:
+        """Return what waits in the outbox, and what died there and why."""
+        return _letters.outbox(self._parts)
+
+    def retry(self, ids: Collection[str]) -> int:
+        """
+        Queue dead mails anew.
+
+        Args:
+            ids: Of rows of :meth:`outbox`; those that are not dead are left alone.
+
+        Returns:
+            How many were queued.
+        """
+        return _letters.retry(self._parts, ids)
+
+    def drop(self, ids: Collection[str]) -> None:
+        """Delete rows of the outbox that no worker holds."""
+        _letters.drop(self._parts, ids)
 
     def purge(self) -> Purged:
         """

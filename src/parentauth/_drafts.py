@@ -78,7 +78,7 @@ class Drafter:
             return Dropped(claim, "outdated")
         if claim.intent.kind is IntentKind.RESET:
             return self._reset(claim, accounts)
-        reason = _unreachable(accounts)
+        reason = _unreachable(accounts, claim.intent.address)
         if reason is not None:
             return Dropped(claim, reason)
         if claim.intent.kind in INVITATIONS:
@@ -121,10 +121,14 @@ class Drafter:
         # Before the first connection the address may be a stranger's, by a typing error.
         if account.connected_at is None:
             return Dropped(claim, "not_connected")
-        changed_at, to = claim.intent.due, account.email or ""
-        envelope = self._envelope(claim)
-        mail = self._writer(account).password_changed(account, to, changed_at, envelope)
-        return Draft(claim, mail)
+        to, envelope = claim.intent.address or account.email or "", self._envelope(claim)
+        writer = self._writer(account)
+        if claim.intent.kind is IntentKind.CHILD_ADDED:
+            return Draft(claim, writer.child_added(account, to, envelope))
+        if claim.intent.kind is IntentKind.ADDRESS_CHANGED:
+            return Draft(claim, writer.address_changed(account, to, envelope))
+        changed_at = claim.intent.due
+        return Draft(claim, writer.password_changed(account, to, changed_at, envelope))
 
     def _ttl(self, account: Account) -> timedelta:
         first = _tokens.purpose_for(account) is Purpose.FIRST_LOGIN
@@ -145,9 +149,9 @@ class Drafter:
         )
 
 
-def _unreachable(accounts: Sequence[Account]) -> str | None:
+def _unreachable(accounts: Sequence[Account], address: str | None) -> str | None:
     if not accounts:
         return "erased"
     if not accounts[0].active:
         return "closed"
-    return None if accounts[0].email else "no_address"
+    return None if address or accounts[0].email else "no_address"

@@ -4,8 +4,9 @@ The school's data meets the accounts: matched by id alone, additive.
 What is absent changes nothing; look-alikes are never merged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 import attrs
 
@@ -15,7 +16,14 @@ from parentauth._canonical import USERNAME_MAX, username_key
 from parentauth._model import Account, ChildLink
 from parentauth.exceptions import AddressError
 
-TEXT_MAX = 200
+TEXT_MAX: Final = 200
+# What the import's columns are called, and the account's fields.
+_COLUMNS: Final = {
+    "username": "username",
+    "email": "email",
+    "parent_name": "name",
+    "locale": "locale",
+}
 
 
 @attrs.frozen
@@ -102,6 +110,34 @@ def username_clashes(families: Iterable[Family], holders: Mapping[str, Account])
     return found
 
 
+def without_others(account: Account, named: Collection[str], *, now: datetime) -> Account:
+    """Return the account with every link ended at *now* whose child is not *named*."""
+    children = tuple(
+        link
+        if link.child_id in named or (link.until is not None and link.until <= now)
+        else attrs.evolve(link, until=now)
+        for link in account.children
+    )
+    return attrs.evolve(account, children=children)
+
+
+def differences(before: Account | None, after: Account) -> Iterable[str]:
+    """Say what is new about one account, one line each."""
+    if before is None:
+        yield f"{after.id}: new parent {after.username}, {len(after.children)} children"
+        return
+    for label, field in _COLUMNS.items():
+        one, other = getattr(before, field), getattr(after, field)
+        if one != other:
+            yield f"{after.id}: {label} {one or ''!r} becomes {other or ''!r}"
+    known = {link.child_id: link for link in before.children}
+    for link in after.children:
+        if link.child_id not in known:
+            yield f"{after.id}: child {link.child_id} is added"
+        elif link != known[link.child_id]:
+            yield f"{after.id}: child {link.child_id} changes"
+
+
 def _row_problems(family: Family, locales: frozenset[str]) -> Iterable[str]:
     if not family.id:
         yield "parent_id is empty; give each parent the school's key for that person"
@@ -144,12 +180,7 @@ def _link_problems(link: ChildLink) -> Iterable[str]:
 
 
 def _disagreements(first: Family, family: Family) -> Iterable[str]:
-    for label, field in (
-        ("username", "username"),
-        ("email", "email"),
-        ("parent_name", "name"),
-        ("locale", "locale"),
-    ):
+    for label, field in _COLUMNS.items():
         one, other = getattr(first, field), getattr(family, field)
         if (one or "") != (other or ""):
             yield (

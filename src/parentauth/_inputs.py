@@ -25,8 +25,7 @@ def checked_text(value: object, name: str, *, maximum: int = TEXT_MAX) -> str:
         raise InputError(f"{name} is longer than {maximum} characters")
     if "\0" in value:
         raise InputError(f"{name} contains NUL")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(f"{name} contains half a character") from None
+    # Not by catching the error of a strict encode: it would keep the text in its context.
+    if value.encode("utf-8", "ignore").decode() != value:
+        raise InputError(f"{name} contains half a character")
     return value

@@ -58,6 +58,13 @@ def status_of(account: Account, *, now: datetime) -> Status:
     return Status.WAITING if waiting else Status.EXPIRED
 
 
+def left_at(account: Account) -> datetime | None:
+    """Return when the account's last child link ended or will end; None: never, or none."""
+    ends = [link.until for link in account.children]
+    last = [end for end in ends if end is not None]
+    return max(last) if ends and len(last) == len(ends) else None
+
+
 def _same_address(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return one is other

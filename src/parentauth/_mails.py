@@ -90,6 +90,34 @@ class Writer:
         subject = t("%(school)s: your password was changed", school=self.school.name)
         return self._mail(to, subject, blocks, envelope)
 
+    def child_added(self, account: Account, to: str, envelope: Envelope) -> Mail:
+        """Write that there is one more child, without a credential and without its name."""
+        t = self.texts
+        blocks = [
+            self._greeting(account.name),
+            Paragraph(t("A child was added to your account. Sign in as usual.")),
+            Fact(self._label(t("Username")), account.username),
+            Link(self._label(t("Sign in")), self.site.url("login")),
+        ]
+        subject = t("%(school)s: a child was added to your account", school=self.school.name)
+        return self._mail(to, subject, blocks, envelope)
+
+    def address_changed(self, account: Account, to: str, envelope: Envelope) -> Mail:
+        """Write to the old and to the new address that the school replaced it."""
+        t = self.texts
+        blocks = [
+            self._greeting(account.name),
+            Paragraph(
+                t(
+                    "The school replaced the email address of your account. "
+                    "Is this not right? Telephone the school."
+                )
+            ),
+            Fact(self._label(t("Username")), account.username),
+        ]
+        subject = t("%(school)s: your email address was changed", school=self.school.name)
+        return self._mail(to, subject, blocks, envelope)
+
     def _greeting(self, name: str) -> Block:
         t = self.texts
         return Paragraph(t("Hello %(name)s,", name=name) if name else t("Hello,"))

@@ -131,6 +131,10 @@ class Account:
     sessions: tuple[Session, ...] = attrs.field(default=(), repr=False)
     version: int = 0
 
+    def has_child(self, now: datetime) -> bool:
+        """Tell whether any child link is live at *now*."""
+        return any(link.is_live(now) for link in self.children)
+
     @property
     def keys(self) -> Collection["Key"]:
         """Every key that finds this account, the address apart."""

@@ -21,6 +21,31 @@ def reset(address: str, *, due: datetime) -> Intent:
 
 
 def password_changed(account: Account, *, now: datetime) -> Intent:
-    """Tell of a new password; each change is told, hence a random key."""
-    kind = IntentKind.PASSWORD_CHANGED
-    return Intent(kind, f"{kind.value}:{secrets.token_hex(16)}", account.id, due=now)
+    """Tell of a new password."""
+    return _notice(IntentKind.PASSWORD_CHANGED, account, None, now)
+
+
+def of_change(before: Account | None, after: Account, *, now: datetime) -> list[Intent]:
+    """
+    Tell a connected parent what the school changed: the address, or a new child.
+
+    A new address is told to the old and the new one.
+    """
+    if before is None or before.connected_at is None:
+        return []
+    told = list[Intent]()
+    if (before.email and address_digest(before.email)) != (
+        after.email and address_digest(after.email)
+    ):
+        addresses = [address for address in (before.email, after.email) if address]
+        told += [_notice(IntentKind.ADDRESS_CHANGED, after, each, now) for each in addresses]
+    known = {link.child_id for link in before.children}
+    if any(link.child_id not in known for link in after.children):
+        told.append(_notice(IntentKind.CHILD_ADDED, after, None, now))
+    return told
+
+
+def _notice(kind: IntentKind, account: Account, address: str | None, now: datetime) -> Intent:
+    """Each notice is told, hence a random key."""
+    key = f"{kind.value}:{secrets.token_hex(16)}"
+    return Intent(kind, key, account.id, address, due=now)

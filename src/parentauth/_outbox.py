@@ -13,6 +13,8 @@ class IntentKind(enum.Enum):
     INVITE = "invite"
     INVITE_AGAIN = "invite_again"
     RESET = "reset"
+    CHILD_ADDED = "child_added"
+    ADDRESS_CHANGED = "address_changed"
     PASSWORD_CHANGED = "password_changed"
 
 

@@ -4,7 +4,7 @@ import random
 import secrets
 import time
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import new as hmac_new
@@ -17,7 +17,7 @@ from parentauth._canonical import username_key
 from parentauth._codec import TokenCodec
 from parentauth._devices import Devices
 from parentauth._events import Announcer, Event, EventKind
-from parentauth._model import Client
+from parentauth._model import Account, Client
 from parentauth._passwords import PasswordPolicy
 from parentauth._sessions import SessionRules
 from parentauth._site import School, Site
@@ -28,6 +28,7 @@ from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
 
 T = TypeVar("T")
 ATTEMPTS = 10
+PAGE = 500
 
 
 @attrs.frozen
@@ -123,6 +124,14 @@ def new_session() -> tuple[str, str]:
     """
     session_id = secrets.token_urlsafe(32)
     return session_id, _sessions.session_digest(session_id)
+
+
+def pages_of(storage: Storage) -> Iterator[Sequence[Account]]:
+    """Give all accounts, page by page."""
+    after: str | None = None
+    while page := storage.scan(after, PAGE):
+        yield page
+        after = page[-1].id
 
 
 def until_current(step: Callable[[], T]) -> T:

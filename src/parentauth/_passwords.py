@@ -46,6 +46,10 @@ def _frozen(parameters: Mapping[str, int | str]) -> Mapping[str, int | str]:
     return MappingProxyType(dict(parameters))
 
 
+def _shown(parameters: Mapping[str, int | str]) -> str:
+    return repr(dict(parameters))
+
+
 def _comparable(parameters: Mapping[str, int | str]) -> frozenset[tuple[str, int | str]]:
     return frozenset(parameters.items())
 
@@ -66,7 +70,7 @@ class Violation:
 
     code: str
     parameters: Mapping[str, int | str] = attrs.field(
-        factory=dict, converter=_frozen, eq=_comparable
+        factory=dict, converter=_frozen, eq=_comparable, repr=_shown
     )
 
 
@@ -158,8 +162,10 @@ class PasswordPolicy:
         if too_long:
             yield self._too_long
         # A long one is refused anyway; what its beginning repeats is advice, at a bounded cost.
-        forms = derivations(password[:RAW_MAX])
-        if is_repetition(forms) or not common_passwords().isdisjoint(forms):
+        beginning = password[:RAW_MAX]
+        forms = derivations(beginning)
+        # Itself, too: without case, ß is two letters.
+        if is_repetition({beginning, *forms}) or not common_passwords().isdisjoint(forms):
             yield Violation("common")
         if not context_words(context).isdisjoint(forms):
             yield Violation("context")

@@ -56,7 +56,7 @@ def define_password(
     digest, account, _ = _judged(parts, token, client, now)
     if not switch:
         _refuse_other(parts, account, client, now)
-    refuse_weak(parts, account, new_password, confirmation, now)
+    refuse_weak(parts, account, new_password, confirmation, now, token)
     password_hash = parts.hash(normalize(new_password))
     session_id, session = new_session()
 
@@ -87,10 +87,18 @@ def define_password(
 
 
 def refuse_weak(
-    parts: Parts, account: Account, new_password: str, confirmation: str, now: datetime
+    parts: Parts,
+    account: Account,
+    new_password: str,
+    confirmation: str,
+    now: datetime,
+    *unfit: str,
 ) -> None:
     """
     Hold the new password against the policy.
+
+    Args:
+        unfit: What else it must not be: the token in the mail.
 
     Raises:
         PasswordRejectedError: With all broken rules; nothing is burnt.
@@ -98,7 +106,7 @@ def refuse_weak(
     violations = parts.policy.violations(
         checked_text(new_password, "new_password"),
         confirmation=checked_text(confirmation, "confirmation"),
-        context=_context(parts, account),
+        context=[*_context(parts, account), *unfit],
     )
     if violations:
         reason = ",".join(violation.code for violation in violations)

@@ -6,15 +6,17 @@ Always the whole of it, never a part: a passphrase may contain any word.
 
 import unicodedata
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 # Each round makes a form shorter or ends; a few undo whatever people do.
 _ROUNDS: Final = 5
 # A shorter text, repeated, is common whatever it is.
 _UNIT_MIN: Final = 4
-# Tom and Léa are names; "de", "le" and "van" without the n are pieces of them.
+# Tom and Léa are names; "de", "le" and initials are pieces of them.
 _LETTERS_MIN: Final = 3
+# More than any name has; heads and tails of a longer text are not looked at.
+_WORDS_MAX: Final = 8
 
 _GERMAN: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 # Letters that Unicode does not take apart.
@@ -42,7 +44,7 @@ def is_repetition(forms: Collection[str]) -> bool:
     Tell whether fewer than four characters, repeated, make up most of a password.
 
     Args:
-        forms: Its :func:`derivations`.
+        forms: The password and its :func:`derivations`.
     """
     half = max(map(len, forms), default=0) / 2
     return any(
@@ -56,14 +58,15 @@ def context_words(texts: Collection[str]) -> frozenset[str]:
     """
     Return the words that a password must not be made of.
 
-    Each text and each of its words, in all their :func:`derivations`; of an address also what
-    stands before the @.  Words of fewer than three letters are left out: they are particles
-    and initials, and a password of random digits around one is a good one.
+    Each text, each of its words, and the words that it begins or ends with (the Van Damme of
+    Marc Van Damme), in all their :func:`derivations`; of an address also what stands before
+    the @.  Words of fewer than three letters are left out: they are particles and initials,
+    and a password of random digits around one is a good one.
     """
     return frozenset(
         form
         for text in texts
-        for piece in _pieces(text)
+        for piece in frozenset(_pieces(text))
         for form in derivations(piece)
         if sum(map(str.isalpha, form)) >= _LETTERS_MIN
     )
@@ -119,6 +122,13 @@ def _unaccented(text: str) -> str:
     return unicodedata.normalize("NFKC", bare.translate(_PLAIN))
 
 
-def _pieces(text: str) -> Collection[str]:
-    words = "".join(character if character.isalnum() else " " for character in text)
-    return {text, text.partition("@")[0], *words.split()}
+def _pieces(text: str) -> Iterator[str]:
+    """Give the texts to derive from; D'Hondt is one word and two."""
+    yield text
+    yield text.partition("@")[0]
+    yield from text.split()
+    words = "".join(character if character.isalnum() else " " for character in text).split()
+    yield from words
+    for place in range(1, min(len(words), _WORDS_MAX)):
+        yield " ".join(words[:place])
+        yield " ".join(words[-place:])

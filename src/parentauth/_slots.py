@@ -2,7 +2,7 @@
 
 import threading
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Final
@@ -40,7 +40,7 @@ class Slots:
         self._free = threading.BoundedSemaphore(count)
 
     @contextmanager
-    def take(self) -> Iterator[None]:
+    def take(self) -> Generator[None]:
         """
         Hold a slot.
 
@@ -51,7 +51,7 @@ class Slots:
             yield
 
     @contextmanager
-    def _entered(self, semaphore: threading.Semaphore, wait: timedelta) -> Iterator[None]:
+    def _entered(self, semaphore: threading.Semaphore, wait: timedelta) -> Generator[None]:
         if not semaphore.acquire(timeout=wait.total_seconds()):
             raise BusyError(retry_after=max(self._wait, _SECOND))
         try:

@@ -1,21 +1,19 @@
 """Forgets what has lost its use: old tokens, ended sessions, counters, dead letters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import attrs
 
 from parentauth import _sessions, _tokens
+from parentauth._letters import rows_of
 from parentauth._model import Account
-from parentauth._outbox import OutboxRow
-from parentauth._parts import Parts
-from parentauth._school import pages_of
+from parentauth._parts import Parts, pages_of
 from parentauth.exceptions import ConflictError
 from parentauth.ports import Change
 
 DEAD_LETTERS_KEPT: Final = timedelta(days=30)
-PAGE: Final = 500
 
 
 @attrs.frozen
@@ -39,7 +37,7 @@ def purge(parts: Parts) -> Purged:
     parts.throttle.prune(now)
     old = [
         row.id
-        for row in _outbox_rows(parts)
+        for row in rows_of(parts.storage)
         if row.dead_at is not None and now - row.dead_at >= DEAD_LETTERS_KEPT
     ]
     parts.storage.drop(old, now=now)
@@ -70,10 +68,3 @@ def _purge_one(parts: Parts, change: Change) -> bool:
 
 def _purged(parts: Parts, account: Account, now: datetime) -> Account:
     return _sessions.purged(_tokens.purged(account, now=now), parts.sessions, now=now)
-
-
-def _outbox_rows(parts: Parts) -> Iterator[OutboxRow]:
-    after: str | None = None
-    while rows := parts.storage.outbox(after, PAGE):
-        yield from rows
-        after = rows[-1].id

@@ -1,14 +1,11 @@
-"""What differs between SQLite, PostgreSQL and MariaDB: transactions, errors, connections."""
+"""Connections and transactions on every engine, and what its errors mean."""
 
 import random
-import sqlite3
 import time
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar
-
-import attrs
 
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import (
@@ -20,6 +17,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from parentauth.exceptions import ConflictError, StorageError, TakenError
+from parentauth.storage._sqlalchemy_dialects import DIALECTS
 
 T = TypeVar("T")
 
@@ -28,105 +26,13 @@ WAL_TIMEOUT: Final = 100
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 5.0
 
-_MISSING: Final = "missing"
-
-
-def _sqlite_code(error: BaseException | None) -> object:
-    # SQLite has no code of its own for these.
-    if any(words in str(error) for words in ("no such table", "no such column", "no column named")):
-        return _MISSING
-    return getattr(error, "sqlite_errorcode", None)
-
-
-def _postgresql_code(error: BaseException | None) -> object:
-    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-
-
-def _mysql_code(error: BaseException | None) -> object:
-    return error.args[0] if error is not None and error.args else None
-
-
-@attrs.frozen
-class Dialect:
-    """
-    One engine's way to begin, and the names that it has for what went wrong.
-
-    Args:
-        begin: What begins a transaction that writes.
-        autocommit: Whether the driver is told not to begin transactions itself.
-        claims: Whether rows are locked one by one, so that claims can skip those of others.
-        conflicts: What it says to who lost a race, or waited for a lock too long.
-        taken: What it says when a unique key is in use.
-        missing: What it says when a table or a column is not there.
-    """
-
-    begin: tuple[str, ...]
-    autocommit: bool
-    claims: bool
-    code: Callable[[BaseException | None], object]
-    conflicts: frozenset[object]
-    taken: frozenset[object]
-    missing: frozenset[object]
-
-
-# IMMEDIATE: a transaction that first reads and then writes is refused at once, whatever the
-# busy timeout, when another one wrote in between.
-_SQLITE: Final = Dialect(
-    begin=("BEGIN IMMEDIATE",),
-    autocommit=False,
-    claims=False,
-    code=_sqlite_code,
-    conflicts=frozenset(
-        {
-            sqlite3.SQLITE_BUSY,
-            sqlite3.SQLITE_BUSY_RECOVERY,
-            sqlite3.SQLITE_BUSY_SNAPSHOT,
-            sqlite3.SQLITE_BUSY_TIMEOUT,
-            sqlite3.SQLITE_LOCKED,
-            sqlite3.SQLITE_LOCKED_SHAREDCACHE,
-        }
-    ),
-    taken=frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}),
-    missing=frozenset({_MISSING}),
-)
-
-_POSTGRESQL: Final = Dialect(
-    # Whatever the engine's level: the guarded UPDATE needs no more, and its losers are told
-    # by a count instead of an error.
-    begin=("BEGIN ISOLATION LEVEL READ COMMITTED",),
-    autocommit=True,
-    claims=True,
-    code=_postgresql_code,
-    conflicts=frozenset({"40001", "40P01", "55P03"}),
-    taken=frozenset({"23505"}),
-    missing=frozenset({"42P01", "42703"}),
-)
-
-_MYSQL: Final = Dialect(
-    # The first is for the next transaction only.
-    begin=("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "START TRANSACTION"),
-    autocommit=False,
-    claims=True,
-    code=_mysql_code,
-    conflicts=frozenset({1213, 1205, 1020}),
-    taken=frozenset({1062}),
-    missing=frozenset({1146, 1054}),
-)
-
-_DIALECTS: Final = {
-    "sqlite": _SQLITE,
-    "postgresql": _POSTGRESQL,
-    "mysql": _MYSQL,
-    "mariadb": _MYSQL,
-}
-
 
 class Connections:
     """Opens connections for single reads and for transactions; says what errors mean."""
 
     def __init__(self, engine: Engine) -> None:
         _check(engine)
-        self.dialect = _DIALECTS[engine.dialect.name]
+        self.dialect = DIALECTS[engine.dialect.name]
         self._is_sqlite = engine.dialect.name == "sqlite"
         options: dict[str, Any] = (
             {"isolation_level": "AUTOCOMMIT"} if self.dialect.autocommit else {}
@@ -163,7 +69,7 @@ class Connections:
         """
         Return what *work* returns, tried again while it loses races.
 
-        For the outbox only: a change of accounts must be judged anew before it is retried.
+        Never for accounts: what is written to them must be judged anew first.
         """
         deadline = time.monotonic() + RETRY_SECONDS
         for attempt in range(1, RETRIES):
@@ -245,8 +151,8 @@ def _check(engine: Engine) -> None:
             f"SQLAlchemyStorage takes a sqlalchemy.Engine, not {type(engine).__name__}: "
             "it opens a transaction of its own for each write"
         )
-    if engine.dialect.name not in _DIALECTS:
-        raise StorageError(f"{engine.dialect.name} is not one of {', '.join(_DIALECTS)}")
+    if engine.dialect.name not in DIALECTS:
+        raise StorageError(f"{engine.dialect.name} is not one of {', '.join(DIALECTS)}")
     check_url(engine.url)
 
 

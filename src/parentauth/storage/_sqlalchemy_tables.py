@@ -112,6 +112,7 @@ class Tables:
     children: Table
     keys: Table
     outbox: Table
+    throttle: Table
 
 
 def make_tables(prefix: str) -> Tables:
@@ -132,6 +133,7 @@ def make_tables(prefix: str) -> Tables:
         children=_children(metadata, prefix),
         keys=_keys(metadata, prefix),
         outbox=_outbox(metadata, prefix),
+        throttle=_throttle(metadata, prefix),
     )
 
 
@@ -215,5 +217,17 @@ def _outbox(metadata: MetaData, prefix: str) -> Table:
         UniqueConstraint("waiting_key", name=f"{prefix}outbox_waiting"),
         Index(f"{prefix}outbox_account", "account_key"),
         Index(f"{prefix}outbox_next", "next_at", "id"),
+        **_TABLE_OPTIONS,
+    )
+
+
+def _throttle(metadata: MetaData, prefix: str) -> Table:
+    return Table(
+        f"{prefix}throttle",
+        metadata,
+        _digest("digest", primary_key=True),
+        Column("hits", Integer(), nullable=False),
+        _moment("window_ends_at", nullable=False),
+        Index(f"{prefix}throttle_ends", "window_ends_at"),
         **_TABLE_OPTIONS,
     )

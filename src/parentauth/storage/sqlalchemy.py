@@ -18,8 +18,9 @@ from parentauth.storage._sqlalchemy_accounts import Accounts
 from parentauth.storage._sqlalchemy_engines import RETRY_SECONDS, Connections, check_url
 from parentauth.storage._sqlalchemy_outbox import Outbox
 from parentauth.storage._sqlalchemy_tables import make_tables
+from parentauth.storage._sqlalchemy_throttle import SQLAlchemyThrottle
 
-__all__ = ["SQLAlchemyStorage"]
+__all__ = ["SQLAlchemyStorage", "SQLAlchemyThrottle"]
 
 _DRIVERS: Final = {
     "postgresql": "postgresql+psycopg",
@@ -77,14 +78,13 @@ class SQLAlchemyStorage:
         return cls(_engine(url), prefix=prefix)
 
     def create_all(self) -> None:
-        """Make the tables that are not there yet."""
-        # Processes that start together may all find the same one missing; the next is next.
-        for _ in self._tables.metadata.tables:
-            try:
-                return self._create_missing()
-            except StorageError:
-                continue
-        return self._create_missing()
+        """
+        Make the tables that are not there yet; processes that start together may all call it.
+
+        Raises:
+            StorageError: The database can't be used.
+        """
+        self._connections.retried(self._create_missing)
 
     # -- Accounts
 

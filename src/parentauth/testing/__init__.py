@@ -11,10 +11,18 @@ pytest.register_assert_rewrite(
     *(
         f"parentauth.testing._{name}"
         for name in ("accounts", "outbox", "processes", "races", "replace")
-    )
+    ),
+    "parentauth.testing.throttles",
 )
 
 from parentauth.testing.clock import FrozenClock  # noqa: E402
 from parentauth.testing.contracts import ProcessContract, StorageContract  # noqa: E402
+from parentauth.testing.throttles import ThrottleContract, ThrottleProcessContract  # noqa: E402
 
-__all__ = ["FrozenClock", "ProcessContract", "StorageContract"]
+__all__ = [
+    "FrozenClock",
+    "ProcessContract",
+    "StorageContract",
+    "ThrottleContract",
+    "ThrottleProcessContract",
+]

@@ -1,0 +1,9 @@
+import pytest
+
+from tests.portal import Portal
+
+
+@pytest.fixture
+def portal() -> Portal:
+    """Give a portal whose parents were never invited."""
+    return Portal()
