@@ -43,6 +43,7 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     server.log_without_tokens()
+    os.umask(0o077)  # The database holds addresses.
     try:
         _run()
     except FamiliesError as error:
