@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 from flask import Flask
 
 from parentauth import read_families
-from parentauth.exceptions import FamiliesError, ParentAuthError
+from parentauth.exceptions import FamiliesError, ParentAuthError, StorageError
 from parentauth.flask import auth_of
 from parentauth.storage.sqlalchemy import SQLAlchemyStorage
 
@@ -48,10 +48,12 @@ def main() -> int:
         _run()
     except FamiliesError as error:
         return _failed(f"{_families_file()}: {_shortened(error)}")
+    except StorageError as error:
+        return _failed(f"PORTAL_DATABASE_URL: {error}")
     except ParentAuthError as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed(f"{error.filename}: {error.strerror}; choose another PORTAL_DATABASE_URL")
+        return _failed(f"{error.filename}: {error.strerror}; set another PORTAL_DATABASE_URL")
     return 0
 
 

@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -56,7 +56,7 @@ def listen(port: int) -> socket.socket:
 
 
 @contextmanager
-def serving(app: Flask, listener: socket.socket) -> Iterator[None]:
+def serving(app: Flask, listener: socket.socket) -> Generator[None]:
     """Answer requests in threads until the block ends."""
     port = listener.getsockname()[1]
     server = make_server(HOST, port, app, threaded=True, fd=listener.fileno())

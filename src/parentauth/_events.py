@@ -65,6 +65,12 @@ class Event:
     reason: str = ""
     prefix: str | None = None
 
+    def __str__(self) -> str:
+        """Return one line of ASCII, whatever an id or a reason is made of."""
+        known = {"account": self.account_id, "reason": self.reason, "prefix": self.prefix}
+        words = (f" {name}={value!a}" for name, value in known.items() if value)
+        return self.kind.value + "".join(words)
+
 
 Listener = Callable[[Event], None]
 
@@ -77,15 +83,7 @@ class Announcer:
 
     def __call__(self, event: Event) -> None:
         """Tell *event* to the log and to every listener."""
-        # One event is one line: ids may hold anything that a school's software makes.
-        logger.info(
-            "%s account=%a reason=%a prefix=%s",
-            event.kind.value,
-            event.account_id,
-            event.reason,
-            event.prefix,
-            extra={"parentauth_event": event},
-        )
+        logger.info("%s", event, extra={"parentauth_event": event})
         for listener in self.listeners:
             try:
                 listener(event)
