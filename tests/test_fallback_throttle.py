@@ -1,4 +1,5 @@
 import logging
+import secrets
 import threading
 
 from collections.abc import Callable, Iterator
@@ -253,7 +254,7 @@ class TestParentAuth:
         auth = ParentAuth(
             storage=MemoryStorage(),
             mailer=NoMailer(),
-            secret_keys=["k" * 32],
+            secret_keys=[secrets.token_urlsafe(32)],
             base_url="https://portail.ecole.be",
             school=School("École", "secretariat@ecole.be"),
             hasher=hasher,

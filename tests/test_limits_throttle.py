@@ -22,7 +22,7 @@ from parentauth.testing.throttles import LIMIT, QUARTER, SECOND, hits
 from parentauth.throttles import LimitsThrottle
 from tests.services import unavailable
 
-REDIS = "redis://127.0.0.1:6379/0?socket_connect_timeout=3"
+REDIS = "redis://127.0.0.1:6379/0?socket_connect_timeout=3&max_connections=200"
 
 
 class TestMemory(ThrottleContract):
@@ -116,7 +116,7 @@ class TestRedis(ThrottleContract, ThrottleProcessContract):
 class Broken(MemoryStorage):
     """A storage of limits that is away."""
 
-    STORAGE_SCHEME = ["parentauth-broken"]
+    STORAGE_SCHEME = None
     error: Exception = ConnectionRefusedError("redis://u:s3cret@redis.example")
 
     def get(self, key: str) -> int:

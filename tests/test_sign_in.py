@@ -16,6 +16,7 @@ from parentauth.exceptions import (
     SignInRejectedError,
     ThrottledError,
 )
+from parentauth.ports import Change
 from parentauth.throttles import MemoryThrottle
 from tests.doubles import ConflictingStorage, RecordingStorage
 from tests.portal import DAY, MINUTE, OTHER_PASSWORD, PASSWORD, SECOND, VISITOR, Portal
@@ -267,8 +268,6 @@ class TestConflicts:
 
     def test_erased_meanwhile(self, portal: Portal) -> None:
         """An account erased between reading and writing is refused like any other."""
-        from parentauth.ports import Change
-
         portal.connected("p1")
         storage = ConflictingStorage(portal.storage)
         portal.auth = portal.new_auth(storage=storage)

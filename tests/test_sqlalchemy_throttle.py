@@ -172,9 +172,7 @@ class TestSQLite(SQLContract):
         """Give a file that does not exist yet."""
         return sqlalchemy.make_url(f"sqlite:///{tmp_path / 'portal.db'}")
 
-    def test_locked(
-        self, storage: SQLAlchemyStorage, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_locked(self, storage: SQLAlchemyStorage, monkeypatch: pytest.MonkeyPatch) -> None:
         """Who waits too long for another writer is told so; nothing is let through uncounted."""
         monkeypatch.setattr(_sqlalchemy_engines, "BUSY_TIMEOUT", 1)
         engine = sqlalchemy.create_engine(storage.engine.url, connect_args={"timeout": 0.001})

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from parentauth.flask import child_required, current_child, current_present, parent_required
@@ -34,6 +34,12 @@ def child_page(view: Callable[[], ResponseReturnValue]) -> Callable[[str], Respo
 def home() -> ResponseReturnValue:
     """Welcome everybody."""
     return render_template("portal/home.html", news=school_life.news())
+
+
+@blueprint.get("/favicon.ico")
+def favicon() -> ResponseReturnValue:
+    """Show a leaf in the browser's tab, on parentauth's pages too."""
+    return current_app.send_static_file("leaf.svg")
 
 
 @blueprint.get("/compte")

@@ -1,6 +1,7 @@
 """Serves the portal on this machine; no token reaches its log."""
 
 import logging
+import os
 import re
 import socket
 import threading
@@ -51,7 +52,7 @@ def listen(port: int) -> socket.socket:
         return socket.create_server((HOST, port), backlog=128)
     except OSError as error:
         raise ConfigurationError(
-            f"port {port} can't be used ({error.strerror}); choose another one: PORT={port + 1}"
+            f"port {port} can't be used ({os.strerror(error.errno or 0)}); set PORT to another one"
         ) from None
 
 

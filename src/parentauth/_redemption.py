@@ -15,6 +15,7 @@ from parentauth.exceptions import (
     InputError,
     OtherAccountError,
     PasswordRejectedError,
+    ThrottledError,
     TokenRejectedError,
 )
 from parentauth.ports import Change
@@ -116,12 +117,15 @@ def refuse_weak(
 
 def _judged(parts: Parts, token: str, client: Client, now: datetime) -> tuple[str, Account, Token]:
     guard, prefix = parts.guard(now), parts.prefix(client)
-    guard.peek_failures(prefix)
     account: Account | None = None
     try:
+        guard.peek_failures(prefix)
         digest = _digest(parts, token)
         account = _holder(parts, digest)
         found = _verdict(parts, account, digest, now)
+    except ThrottledError:
+        parts.tell(EventKind.THROTTLED, at=now, reason="token", client=client)
+        raise
     except InputError:
         guard.count_failure(prefix)
         raise

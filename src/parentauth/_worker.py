@@ -7,6 +7,7 @@ did not leave is withdrawn.  Fifty at a time, one by one only where somebody int
 
 import logging
 import secrets
+import traceback
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -21,7 +22,12 @@ from parentauth._events import EventKind
 from parentauth._model import Account, Key
 from parentauth._outbox import Claim, Death, Delay, IntentKind, Mail
 from parentauth._parts import Parts, until_current
-from parentauth.exceptions import ConflictError, MailDelayedError, MailRefusedError
+from parentauth.exceptions import (
+    ConflictError,
+    MailDelayedError,
+    MailRefusedError,
+    StorageError,
+)
 from parentauth.ports import Change
 
 logger: Final = logging.getLogger("parentauth")
@@ -94,7 +100,15 @@ class _Batch:
                     self._send(draft, send, too_late)
         except MailDelayedError as error:
             self._delay_rest(claims, error.reason)
-        self.parts.storage.settle(done=self.done, later=self.later, dead=self.dead)
+        except StorageError:
+            raise
+        except Exception as error:
+            # A mailer's own bug must not stop the mails of all others for good.
+            _log_crash(error, "the mailer failed around a batch")
+            self._delay_rest(claims, type(error).__name__)
+        finally:
+            # Whatever happened: what left must not leave again.
+            self.parts.storage.settle(done=self.done, later=self.later, dead=self.dead)
         sent = len(self.done) - self.dropped
         return Delivery(sent, len(self.later), len(self.dead), self.dropped)
 
@@ -171,7 +185,7 @@ class _Batch:
             self._postpone(draft.claim, error.reason)
         except Exception as error:
             # A mailer's own bug: the mail may have left, so its token stays.
-            logger.exception("the mailer failed on %s", draft.claim.id)
+            _log_crash(error, f"the mailer failed on {draft.claim.id}")
             self._postpone(draft.claim, type(error).__name__)
         else:
             self.done.append(draft.claim)
@@ -226,6 +240,12 @@ class _Batch:
 
     def _tell(self, kind: EventKind, *, account_id: str | None, reason: str = "") -> None:
         self.parts.tell(kind, at=self.parts.clock(), account_id=account_id, reason=reason)
+
+
+def _log_crash(error: Exception, what: str) -> None:
+    """Log where it happened; not the error's own text, which may quote the mail and its token."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    logger.error("%s: %s\n%s", what, type(error).__name__, frames)
 
 
 def _random_bits() -> bytes:

@@ -49,6 +49,11 @@ class Change:
     after: Account | None
     intents: Sequence[Intent] = ()
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse a step between two accounts."""
+        if self.before and self.after and self.before.id != self.after.id:
+            raise ValueError("a change is of one account; its id never changes")
+
 
 class Storage(Protocol):
     """

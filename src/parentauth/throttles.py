@@ -5,7 +5,7 @@ import math
 import threading
 import time
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -127,8 +127,9 @@ class LimitsThrottle:
 
     What the store forgets is allowed again: a Redis that evicts keys to make room, or
     Memcached, lets a flood of made-up keys push out a parent's.  Give it
-    ``maxmemory-policy noeviction``.  Give its client a timeout, too, as in
-    ``redis://127.0.0.1:6379/0?socket_timeout=1&socket_connect_timeout=1``.
+    ``maxmemory-policy noeviction``.  Give its client a short timeout, and as many connections
+    as the process has threads, as in
+    ``redis://127.0.0.1:6379/0?socket_timeout=1&socket_connect_timeout=1&max_connections=200``.
 
     Args:
         storage: A URI that ``limits`` knows, such as ``redis://127.0.0.1:6379/0`` or
@@ -151,7 +152,14 @@ class LimitsThrottle:
         self._prefix = prefix
         self._alone = _alone(self._storage)
 
-    def hit(self, key: str, *, limit: int, window: timedelta, now: datetime) -> timedelta | None:
+    def hit(
+        self,
+        key: str,
+        *,
+        limit: int,
+        window: timedelta,
+        now: datetime,  # noqa: ARG002  the port's
+    ) -> timedelta | None:
         """
         Count one attempt if fewer than *limit* were counted in the window; atomic.
 
@@ -173,7 +181,14 @@ class LimitsThrottle:
                 return None
             return self._wait(name)
 
-    def peek(self, key: str, *, limit: int, window: timedelta, now: datetime) -> timedelta | None:
+    def peek(
+        self,
+        key: str,
+        *,
+        limit: int,
+        window: timedelta,
+        now: datetime,  # noqa: ARG002  the port's
+    ) -> timedelta | None:
         """
         Return what :meth:`hit` would, without counting.
 
@@ -210,7 +225,7 @@ class LimitsThrottle:
         return max(_SECOND, timedelta(seconds=self._storage.get_expiry(name) - time.time()))
 
     @contextmanager
-    def _used(self) -> Iterator[None]:
+    def _used(self) -> Generator[None]:
         try:
             with self._alone:
                 yield

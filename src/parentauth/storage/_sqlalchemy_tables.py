@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from parentauth._documents import in_utc
 from parentauth.exceptions import StorageError
+from parentauth.storage._sqlalchemy_versions import version_table
 
 MYSQL: Final = ("mysql", "mariadb")
 
@@ -113,6 +114,7 @@ class Tables:
     keys: Table
     outbox: Table
     throttle: Table
+    version: Table
 
 
 def make_tables(prefix: str) -> Tables:
@@ -134,6 +136,7 @@ def make_tables(prefix: str) -> Tables:
         keys=_keys(metadata, prefix),
         outbox=_outbox(metadata, prefix),
         throttle=_throttle(metadata, prefix),
+        version=version_table(metadata, prefix),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
-    Row,
+    Result,
     Table,
     bindparam,
     case,
@@ -89,12 +89,12 @@ class SQLAlchemyThrottle:
             "limit": limit,
         }
 
-        def work() -> Row[Any]:
+        def work() -> tuple[int, datetime]:
             with self._connections.writing() as connection:
                 return self._counted(connection, values)
 
-        found = self._connections.retried(work)
-        return found.window_ends_at - now if found.hits > limit else None
+        hits, ends_at = self._connections.retried(work)
+        return ends_at - now if hits > limit else None
 
     def peek(self, key: str, *, limit: int, window: timedelta, now: datetime) -> timedelta | None:
         """
@@ -104,14 +104,14 @@ class SQLAlchemyThrottle:
             StorageError: The database can't be used.
         """
 
-        def work() -> Row[Any] | None:
+        def work() -> tuple[int, datetime] | None:
             with self._connections.reading() as connection:
-                return connection.execute(self._find, {"key": digest("throttle", key)}).first()
+                row = connection.execute(self._find, {"key": digest("throttle", key)}).first()
+                return None if row is None else (row.hits, row.window_ends_at)
 
         found = self._connections.retried(work)
-        if found is None or found.window_ends_at <= now:
-            return None if limit > 0 else window
-        return found.window_ends_at - now if found.hits >= limit else None
+        hits, ends_at = found if found and found[1] > now else (0, now + window)
+        return ends_at - now if hits >= limit else None
 
     def clear(self, key: str) -> None:
         """
@@ -144,12 +144,13 @@ class SQLAlchemyThrottle:
         while self._connections.retried(work) == CHUNK:
             pass
 
-    def _counted(self, connection: Connection, values: dict[str, Any]) -> Row[Any]:
-        result = connection.execute(self._count, values)
+    def _counted(self, connection: Connection, values: dict[str, Any]) -> tuple[int, datetime]:
+        result: Result[Any] = connection.execute(self._count, values)
         if not result.returns_rows:
             # The row is locked by what was just written: nobody came in between.
             result = connection.execute(self._find, {"key": values["digest"]})
-        return result.one()
+        row = result.one()
+        return row.hits, row.window_ends_at
 
 
 def _count(table: Table, dialect: str) -> Executable:
@@ -177,7 +178,8 @@ def _upsert(
         ends = case((over, added.inserted.window_ends_at), else_=old)
         # In this order: MariaDB reads what it has just assigned.
         return added.on_duplicate_key_update([("hits", hits), ("window_ends_at", ends)])
-    insert = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    engine = sqlite if dialect == "sqlite" else postgresql
+    insert: sqlite.Insert | postgresql.Insert = engine.insert(table)
     ends = case((over, insert.excluded.window_ends_at), else_=old)
     return insert.on_conflict_do_update(
         index_elements=["digest"], set_={"hits": hits, "window_ends_at": ends}

@@ -19,6 +19,7 @@ from parentauth.storage._sqlalchemy_engines import RETRY_SECONDS, Connections, c
 from parentauth.storage._sqlalchemy_outbox import Outbox
 from parentauth.storage._sqlalchemy_tables import make_tables
 from parentauth.storage._sqlalchemy_throttle import SQLAlchemyThrottle
+from parentauth.storage._sqlalchemy_versions import stamp, upgrade
 
 __all__ = ["SQLAlchemyStorage", "SQLAlchemyThrottle"]
 
@@ -48,6 +49,7 @@ class SQLAlchemyStorage:
 
     def __init__(self, engine: sqlalchemy.Engine, *, prefix: str = "parentauth_") -> None:
         self._connections = Connections(engine)
+        self._prefix = prefix
         self._tables = make_tables(prefix)
         self._accounts = Accounts(self._tables)
         self._outbox = Outbox(
@@ -85,6 +87,16 @@ class SQLAlchemyStorage:
             StorageError: The database can't be used.
         """
         self._connections.retried(self._create_missing)
+
+    def upgrade(self) -> None:
+        """
+        Bring the tables to the newest version, whatever they are now; none is the first.
+
+        Raises:
+            StorageError: The database can't be used, or Alembic is not installed.
+        """
+        with self._connections.writing() as connection:
+            upgrade(connection, self._prefix)
 
     # -- Accounts
 
@@ -175,6 +187,7 @@ class SQLAlchemyStorage:
     def _create_missing(self) -> None:
         with self._connections.writing() as connection:
             self._tables.metadata.create_all(connection)
+            stamp(connection, self._tables.version)
 
 
 def _engine(url: str | sqlalchemy.URL) -> sqlalchemy.Engine:

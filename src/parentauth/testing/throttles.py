@@ -15,6 +15,7 @@ import time
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from typing import ClassVar, Final, cast
@@ -37,6 +38,7 @@ TOLERANCE: Final = timedelta(seconds=30)
 
 Step = tuple[str, str, int]
 Factory = Callable[[], Throttle]
+
 
 class Model:
     """The rules of :class:`parentauth.ports.Throttle`, in the plainest words."""
@@ -199,8 +201,9 @@ class ThrottleContract:
     def test_parallel(self, throttle: Throttle) -> None:
         """Of 200 threads that hit at the same moment exactly the limit pass."""
         for number in range(ROUNDS):
-            answers = race(THREADS, lambda _, key=f"a{number}": hits(throttle, key)[0])
+            answers = race(THREADS, partial(_hit_once, throttle, f"a{number}"))
 
+            assert {timedelta, type(None)} == {type(each) for each in answers}
             assert LIMIT == answers.count(None)
             self._check([QUARTER] * (THREADS - LIMIT), [each for each in answers if each])
 
@@ -254,6 +257,10 @@ class ThrottleProcessContract:
         ]
         assert PROCESSES * ROUNDS == len(answers)
         assert throttle.peek("0", limit=LIMIT, window=QUARTER, now=START) is not None
+
+
+def _hit_once(throttle: Throttle, key: str, _number: int) -> timedelta | None:
+    return hits(throttle, key)[0]
 
 
 def _hit_in_process(
