@@ -1,6 +1,6 @@
 import pytest
 
-from tests.portal import Portal
+from tests.school import Portal
 
 
 @pytest.fixture

@@ -1,159 +1,292 @@
-"""A small school: its families, its portal, and everything that tests look at."""
+"""
+The example portal over real HTTP: in a thread on a clock that tests set, or as a process.
 
+    with live_portal(tmp_path, smtp_url=sink.url) as portal:
+        browser = portal.browser()
+        browser.get("/login")
+        answer = browser.submit("/login", username="marie.dubois", password="...")
+"""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.message import EmailMessage, Message
+from html.parser import HTMLParser
+from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
 
 import attrs
 
-from parentauth import (
-    Account,
-    ChildLink,
-    Client,
-    Event,
-    EventKind,
-    Family,
-    ParentAuth,
-    School,
-    SignedIn,
-)
-from parentauth.ports import Key
-from parentauth.storage.memory import MemoryStorage
+from flask import Flask
+
+from examples.flask_portal import create_app, server
+from parentauth import Argon2Hasher, ParentAuth, read_families
+from parentauth.flask import auth_of
 from parentauth.testing import FrozenClock
-from parentauth.throttles import MemoryThrottle
-from tests.doubles import CountingHasher, ListMailer
 
-SECRET: Final = "q7Vd2mXcP0sLr9TzKe4HwYb6NfUaGj1B-tests"
-PASSWORD: Final = "girafe velours boussole"
-OTHER_PASSWORD: Final = "tracteur mandarine nuage"
-BASE_URL: Final = "https://portail.ecole.be"
-VISITOR: Final = Client(address="192.0.2.7")
-SECOND: Final = timedelta(seconds=1)
-MINUTE: Final = timedelta(minutes=1)
-HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
+ROOT: Final = Path(__file__).parent.parent
+FAMILIES: Final = ROOT / "examples" / "flask_portal" / "families.csv"
+KEY: Final = "mZ3kQ8vXr1LwT6yB9dNf0sHcJ5gPaU7e"
+PASSWORD: Final = "trois mots sans rapport"
+LINK: Final = re.compile(r"https?://\S+/token/(\w+)")
 
-SCHOOL: Final = School(
-    name="École Saint-Exupéry",
-    telephone="02 555 12 34",
-    address="Rue de l'École 1, 1000 Bruxelles",
-    email="secretariat@ecole.be",
-)
-FAMILIES: Final = (
-    # One child, two, and none.
-    Family("p1", "anna", "Anna Peeters", "Anna@example.be", children=(ChildLink("c1", "Noor", "1A"),)),
-    Family(
-        "p2",
-        "bert",
-        "Bert Claes",
-        "bert@example.be",
-        children=(ChildLink("c2", "Lou", "2B"), ChildLink("c3", "Mila", "3C")),
-    ),
-    Family("p3", "cara", "Cara Maes", "cara@example.be"),
-    # Two parents share a mailbox; a third has none.
-    Family("p4", "dirk", "Dirk Wouters", "wouters@example.be", children=(ChildLink("c4", "Jef"),)),
-    Family("p5", "els", "Els Wouters", "wouters@example.be", children=(ChildLink("c4", "Jef"),)),
-    Family("p6", "farid", "Farid Nazari"),
-)
+
+# A browser, without scripts ----------------------------------------------------------------------
+
+
+class _Forms(HTMLParser):
+    """Collects each form's fields by its action; the language menu is another matter."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.by_action: dict[str, list[dict[str, str]]] = {}
+        self._fields: dict[str, str] = {}
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attributes}
+        if tag == "form":
+            self._fields = {}
+            if values.get("class") != "parentauth-languages":
+                self.by_action.setdefault(values["action"], []).append(self._fields)
+        if tag == "input":
+            self._fields[values["name"]] = values.get("value", "")
+
+
+@attrs.frozen
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The page, with plain blanks: the texts have French ones before some marks."""
+        return self.body.decode().replace("\xa0", " ").replace("&#39;", "'")
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads to, without scheme and host."""
+        parts = urlsplit(self.headers["Location"])
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    def forms(self, action: str) -> list[dict[str, str]]:
+        """The fields of the page's forms that are sent to *action*."""
+        return _Forms(self.body.decode()).by_action.get(action, [])
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Redirects are followed by the test."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+class Browser:
+    """Keeps cookies and the last page; sends forms as they stand there."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.cookies = CookieJar()
+        self.page: Answer
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPCookieProcessor(self.cookies),
+            _Stay(),
+        )
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """Open a page."""
+        return self._send(path, headers=headers)
+
+    def submit(self, action: str, form: int = 0, **fields: str) -> Answer:
+        """Fill in a form of the last page and send it."""
+        values = {**self.page.forms(action)[form], **fields}
+        return self._send(action, data=urlencode(values).encode())
+
+    def follow(self) -> Answer:
+        """Go where the last answer leads to, until a page comes."""
+        while self.page.status == 303:
+            self.get(self.page.location)
+        return self.page
+
+    def cookie(self, name: str) -> str | None:
+        """Return a cookie's value."""
+        return next((cookie.value for cookie in self.cookies if cookie.name == name), None)
+
+    def _send(self, path: str, **parts: Any) -> Answer:
+        request = urllib.request.Request(self.base_url + path, **parts)  # noqa: S310  http
+        try:
+            response = self._opener.open(request, timeout=60)
+        except HTTPError as error:
+            response = error
+        with response:
+            self.page = Answer(response.status, response.headers, response.read())
+        return self.page
+
+    # -- What parents do
+
+    def open_token(self, token: str) -> Answer:
+        """Open the mailed link and press CONNEXION."""
+        self.get(f"/token/{token}")
+        return self.submit("/token")
+
+    def choose_password(self, token: str, password: str = PASSWORD) -> Answer:
+        """Go the whole way from the link to a saved password."""
+        self.open_token(token)
+        return self.submit("/password", new_password=password, confirmation=password)
+
+    def sign_in(self, username: str, password: str = PASSWORD) -> Answer:
+        """Open the sign-in page and send it."""
+        self.get("/login")
+        return self.submit("/login", username=username, password=password)
+
+    def forget(self, email: str) -> Answer:
+        """Ask for a new token."""
+        self.get("/forgot")
+        return self.submit("/forgot", email=email)
+
+
+# Mails -------------------------------------------------------------------------------------------
+
+
+def text_of(mail: EmailMessage) -> str:
+    """Return a mail's text, with plain blanks."""
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content()).replace("\xa0", " ").replace("\r\n", "\n")
+
+
+def tokens_of(mail: EmailMessage) -> list[str]:
+    """Return the tokens of a mail's links."""
+    return LINK.findall(text_of(mail))
+
+
+# In a thread -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Portal:
+    """A portal that runs in this process."""
+
+    app: Flask
+    auth: ParentAuth
+    base_url: str
+    clock: FrozenClock
+
+    def browser(self) -> Browser:
+        """Return a browser of its own."""
+        return Browser(self.base_url)
+
+    def deliver(self, *, after: timedelta = timedelta(seconds=10)) -> None:
+        """Let the worker's turn come, when whatever was asked for is due."""
+        self.clock.advance(after)
+        self.auth.deliver()
+
+
+@contextlib.contextmanager
+def live_portal(folder: Path, *, smtp_url: str, **config: Any) -> Iterator[Portal]:
+    """Serve the portal on a free port, families imported, a SQLite file, a cheap hasher."""
+    clock = FrozenClock()
+    with server.listen(0) as listener:
+        settings = {
+            "PORT": listener.getsockname()[1],
+            "PORTAL_DATABASE_URL": f"sqlite:///{folder}/portal.db",
+            "PORTAL_SECRET_KEYS": [KEY],
+            "PORTAL_SMTP_URL": smtp_url,
+            **config,
+        }
+        app = create_app(settings, clock=clock, hasher=Argon2Hasher.for_tests())
+        auth = auth_of(app)
+        auth.storage.create_all()
+        auth.save(read_families(FAMILIES, zone=auth.school.zone))
+        with server.serving(app, listener):
+            yield Portal(app, auth, auth.site.base_url, clock)
+        auth.storage.engine.dispose()
+
+
+# As a process ------------------------------------------------------------------------------------
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return what a process of the portal is started with: nothing of this one's settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT), "PORT": "0", **variables}
 
 
 @attrs.define
-class Portal:
-    """The library on real ports in memory."""
+class Demo:
+    """``make demo``, without make."""
 
-    storage: Any = attrs.field(factory=MemoryStorage)
-    clock: FrozenClock = attrs.field(factory=FrozenClock)
-    mailer: ListMailer = attrs.field(factory=ListMailer)
-    hasher: CountingHasher = attrs.field(factory=CountingHasher)
-    throttle: Any = attrs.field(factory=MemoryThrottle)
-    settings: dict[str, Any] = attrs.field(factory=dict)
-    events: list[Event] = attrs.field(factory=list)
-    auth: ParentAuth = attrs.field(init=False)
+    process: subprocess.Popen[str]
+    folder: Path
+    told: list[str]
 
-    def __attrs_post_init__(self) -> None:
-        self.auth = self.new_auth()
-        self.auth.save(FAMILIES)
-        self.forget()
+    @property
+    def base_url(self) -> str:
+        """The address after ``ready``."""
+        return self.told[-1].removeprefix("ready ")
 
-    def new_auth(self, **settings: Any) -> ParentAuth:
-        """Make another core over the same ports."""
-        given = {
-            "secret_keys": [SECRET],
-            "base_url": BASE_URL,
-            "school": SCHOOL,
-            "listeners": [self.events.append],
-            "hashes_at_once": 2,
-            "clock": self.clock,
-            "storage": self.storage,
-            "mailer": self.mailer,
-            "hasher": self.hasher,
-            "throttle": self.throttle,
-        }
-        return ParentAuth(**{**given, **self.settings, **settings})
+    @property
+    def log(self) -> str:
+        """What it wrote to standard error up to now."""
+        return (self.folder / "log").read_text("utf-8")
 
-    def forget(self) -> None:
-        """Forget what was noted so far."""
-        self.events.clear()
-        self.mailer.sent.clear()
-        self.hasher.reset()
+    def browser(self) -> Browser:
+        """Return a browser of its own."""
+        return Browser(self.base_url)
 
-    def account(self, account_id: str) -> Account:
-        """Return an account as it is kept now."""
-        found = self.storage.account(Key.by_id(account_id))
-        assert found is not None
-        return found
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
 
-    def change(self, account_id: str, **values: Any) -> None:
-        """Write to an account behind the core's back."""
-        from parentauth.ports import Change
 
-        before = self.account(account_id)
-        self.storage.replace([Change(before, attrs.evolve(before, **values))])
-
-    def everything(self) -> tuple[list[Account], list[Any]]:
-        """Return all that is kept."""
-        return list(self.storage.scan(None, 1000)), list(self.storage.outbox(None, 1000))
-
-    def deliver(self, after: timedelta = timedelta(0)) -> Any:
-        """Let time pass and run the worker."""
-        self.clock.advance(after)
-        return self.auth.deliver()
-
-    def invited(self, account_id: str) -> str:
-        """Invite a parent and return the token that was mailed."""
-        self.auth.invite(account_id, again=True)
-        self.deliver()
-        return self.mailer.tokens[-1]
-
-    def reset(self, email: str) -> list[str]:
-        """Ask for a reset and return the tokens that were mailed."""
-        sent = len(self.mailer.tokens)
-        self.auth.request_reset(email)
-        self.deliver(after=10 * SECOND)
-        return self.mailer.tokens[sent:]
-
-    def define(self, token: str, password: str = PASSWORD, **values: Any) -> SignedIn:
-        """Define a password with a token."""
-        return self.auth.define_password(
-            token, new_password=password, confirmation=password, **values
+@contextlib.contextmanager
+def demo(folder: Path, **variables: str) -> Iterator[Demo]:
+    """Start the portal in *folder* and wait for its ready line."""
+    with (folder / "log").open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "examples.flask_portal"],
+            cwd=folder,
+            env=environment(**variables),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            encoding="utf-8",
         )
+    with process:
+        try:
+            assert process.stdout is not None
+            told = list[str]()
+            for line in process.stdout:
+                told.append(line.rstrip("\n"))
+                if line.startswith("ready "):
+                    break
+            running = Demo(process, folder, told)
+            assert told[-1:], running.log
+            yield running
+        finally:
+            process.kill()
 
-    def connected(self, account_id: str, password: str = PASSWORD) -> SignedIn:
-        """Let a parent connect for the first time; the notice has left, nothing is noted."""
-        signed_in = self.define(self.invited(account_id), password)
-        self.deliver()
-        self.forget()
-        return signed_in
 
-    def sign_in(self, username: str, password: str = PASSWORD, client: Client = VISITOR) -> SignedIn:
-        """Sign in."""
-        return self.auth.sign_in(username=username, password=password, client=client)
-
-    @property
-    def told(self) -> list[EventKind]:
-        """The kinds of the events noted."""
-        return [event.kind for event in self.events]
-
-    @property
-    def outbox(self) -> list[Any]:
-        """The rows of the outbox."""
-        return list(self.storage.outbox(None, 1000))
+def eventually(condition: Callable[[], Any], *, seconds: float = 30) -> Any:
+    """Wait for what another process does, and return what *condition* then gives."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+    return found

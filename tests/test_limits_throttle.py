@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
@@ -17,6 +18,7 @@ from parentauth import throttles
 from parentauth.exceptions import ConfigurationError, StorageError
 from parentauth.ports import Throttle
 from parentauth.testing import ThrottleContract, ThrottleProcessContract
+from parentauth.testing._races import race
 from parentauth.testing.clock import START
 from parentauth.testing.throttles import LIMIT, QUARTER, SECOND, hits
 from parentauth.throttles import LimitsThrottle
@@ -43,6 +45,20 @@ class TestMemory(ThrottleContract):
     def wait(self, by: timedelta) -> None:
         """Let time pass at once."""
         self.ahead += by.total_seconds()
+
+    def test_threads_take_turns(self) -> None:
+        """Exactly the limit pass even when threads give way in the midst of a count."""
+
+        class Slow(Counter[str]):
+            def get(self, key: str, default: int | None = None) -> int | None:
+                time.sleep(0.001)
+                return super().get(key, default)
+
+        storage = MemoryStorage()
+        storage.storage = Slow()
+        throttle = LimitsThrottle(storage)
+
+        assert LIMIT == race(40, lambda _: hits(throttle, "a")[0]).count(None)
 
 
 def redis_storage(name: str) -> RedisStorage:
@@ -110,7 +126,7 @@ class TestRedis(ThrottleContract, ThrottleProcessContract):
             assert LIMIT == hits(throttle, key, count=LIMIT + 1).count(None)
         finally:
             throttle.clear(key)
-            throttle._storage.get_connection().close()  # type: ignore[attr-defined]
+            throttle._storage.get_connection().close()
 
 
 class Broken(MemoryStorage):

@@ -33,7 +33,7 @@ from parentauth._outbox import IntentKind
 from parentauth._slots import Slots
 from parentauth.ports import Change
 from tests.doubles import ConflictingStorage
-from tests.portal import (
+from tests.school import (
     DAY,
     FAMILIES,
     OTHER_PASSWORD,

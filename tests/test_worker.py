@@ -18,7 +18,7 @@ from parentauth.exceptions import (
 )
 from parentauth.ports import Change, Intent
 from tests.doubles import ConflictingStorage, RecordingStorage, raising, tokens_in
-from tests.portal import DAY, HOUR, MINUTE, OTHER_PASSWORD, PASSWORD, SECOND, Portal
+from tests.school import DAY, HOUR, MINUTE, OTHER_PASSWORD, PASSWORD, SECOND, Portal
 
 
 def due(portal: Portal) -> timedelta:

@@ -69,4 +69,16 @@ def _a_labels(domain: str) -> str:
         valid = validate_email(f"x@{domain}", check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise AddressError("not an e-mail address") from None
-    return valid.ascii_domain.lower()
+    a_labels = valid.ascii_domain.lower()
+    if not _same_letters(domain, a_labels):
+        raise AddressError("not an e-mail address")
+    return a_labels
+
+
+def _same_letters(domain: str, a_labels: str) -> bool:
+    """Refuse K (the Kelvin sign), ﬁ or full-width letters: they would become others' ASCII."""
+    typed, read = domain.split("."), a_labels.split(".")
+    return len(typed) == len(read) and all(
+        other == label.lower() if label.isascii() else other.startswith("xn--")
+        for label, other in zip(typed, read, strict=True)
+    )

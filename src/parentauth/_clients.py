@@ -1,6 +1,9 @@
 """Who sent a request: its address after trusted proxies, and whether another site made it."""
 
+from typing import Final
 from urllib.parse import urlsplit
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def client_address(remote: str | None, forwarded_for: str | None, *, trusted: int) -> str | None:
@@ -20,7 +23,14 @@ def client_address(remote: str | None, forwarded_for: str | None, *, trusted: in
     if trusted < 1:
         return remote
     hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
-    return hops[-trusted] if len(hops) >= trusted else remote
+    return _without_port(hops[-trusted]) if len(hops) >= trusted else remote
+
+
+def _without_port(hop: str) -> str:
+    """Read ``203.0.113.9:5123`` and ``[2001:db8::1]:5123``, as some proxies write."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
 def is_cross_site(
@@ -41,4 +51,16 @@ def is_cross_site(
         return fetch_site not in ("same-origin", "none")
     if origin is None:
         return False
-    return urlsplit(origin).netloc not in (host, urlsplit(base_url).netloc)
+    scheme = urlsplit(base_url).scheme
+    try:
+        return _origin(origin) not in (_origin(base_url), _origin(f"{scheme}://{host}"))
+    except ValueError:
+        return True
+
+
+def _origin(address: str) -> tuple[str, str, int | None]:
+    """Read scheme, host and port; "null" is none."""
+    parts = urlsplit(address)
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ValueError("no origin")
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]

@@ -94,7 +94,7 @@ def export(parts: Parts, account_id: str) -> dict[str, Any]:
 
 def change_address(parts: Parts, account_id: str, email: str | None) -> None:
     """Set another address; its tokens die, and both addresses are told."""
-    address = read_address(email) if email else None
+    address = read_address(checked_text(email, "email")) if email else None
     changed = _lifecycle.with_address
     _change(
         parts, account_id, EventKind.ADDRESS_CHANGED, lambda a, now: changed(a, address, now=now)

@@ -5,7 +5,7 @@ No framework and no I/O of its own: an adapter gives a :class:`PageRequest` and 
 what comes back.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -32,6 +32,7 @@ _FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
     "well_known": _page_sign_in.well_known,
 }
 PAGES: Final = tuple(_FLOWS)
+_GETS: Final = ("GET", "HEAD")
 _POST_ONLY: Final = ("logout",)
 _GET_ONLY: Final = ("well_known",)
 
@@ -55,10 +56,8 @@ class Pages:
         Args:
             page: One of :data:`PAGES`.
         """
-        allowed = _allowed(page)
-        if request.method not in allowed:
-            show = self.error(request, 405)
-            return attrs.evolve(show, headers={"Allow": ", ".join(allowed)})
+        if request.method not in _allowed(page):
+            return self._not_allowed(request, _allowed(page))
         if request.method == "POST" and self._is_cross_site(request):
             return self.expired_form(page, request)
         return self._answered(page, request, _FLOWS[page])
@@ -70,15 +69,30 @@ class Pages:
         Args:
             token: What the link's path carries.
         """
+        if request.method not in _GETS:
+            return self._not_allowed(request, _GETS)
         return self._answered("token", request, lambda v: _page_password.link(v, token))
 
     def expired_form(self, page: str, request: PageRequest) -> Outcome:
-        """Answer a form that CSRF protection refused: the same form anew, values kept."""
+        """
+        Answer a form that CSRF protection refused: the same form anew, values kept.
+
+        A method that no form has is told as such, whatever it carried.
+        """
+        if request.method != "POST":
+            return self._not_allowed(request, _allowed(page) if page in PAGES else _GETS)
         self._auth.tell_csrf_refused(client_of(request))
-        return self._answered(page, request, _expired)
+        # Nothing of a refused form is done: it chooses no language either.
+        form = {name: values for name, values in request.form.items() if name != "lang"}
+        # A form may be sent to any address of ours, a mailed link's too.
+        page = page if page in PAGES else "token"
+        return self._answered(page, attrs.evolve(request, form=form), _expired)
 
     def error(self, request: PageRequest, status: int) -> Show:
         """Answer 404, 405, 500 and the like without jargon."""
+        if status >= 500:  # noqa: PLR2004  HTTP's own number
+            # What failed may be the storage: this page asks nothing of it.
+            request = attrs.evolve(request, session_id=None)
         visit = self._visit("login", request)
         return visit.views.error(words.error(visit.texts, status), status=status)
 
@@ -112,6 +126,10 @@ class Pages:
             "back_href": request.links.page("children"),
         }
 
+    def _not_allowed(self, request: PageRequest, allowed: Sequence[str]) -> Show:
+        show = self.error(request, 405)
+        return attrs.evolve(show, headers={"Allow": ", ".join(allowed)})
+
     def _is_cross_site(self, request: PageRequest) -> bool:
         return is_cross_site(
             fetch_site=request.fetch_site,
@@ -143,7 +161,7 @@ class Pages:
 def _allowed(page: str) -> tuple[str, ...]:
     if page in _POST_ONLY:
         return ("POST",)
-    return ("GET", "HEAD") if page in _GET_ONLY else ("GET", "HEAD", "POST")
+    return _GETS if page in _GET_ONLY else (*_GETS, "POST")
 
 
 # What the language menu's form may carry beside the language itself.

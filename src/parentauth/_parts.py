@@ -13,7 +13,7 @@ from typing import TypeVar
 import attrs
 
 from parentauth import _sessions
-from parentauth._canonical import username_key
+from parentauth._canonical import digest, username_key
 from parentauth._codec import TokenCodec
 from parentauth._devices import Devices
 from parentauth._events import Announcer, Event, EventKind
@@ -86,6 +86,11 @@ class Parts:
         """Return a keyed digest of what was typed: it may have been a password."""
         message = username_key(username).encode("utf-8", "surrogatepass")
         return hmac_new(self.typed_key, message, sha256).hexdigest()
+
+    @staticmethod
+    def device_digest(username: str) -> str:
+        """Return what a remembered device is bound to; it outlives a change of secret keys."""
+        return digest("device", username_key(username))
 
     def tell(
         self,

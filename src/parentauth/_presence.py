@@ -28,7 +28,7 @@ def resume(parts: Parts, session_id: str | None) -> Present | None:
     account, session = _found(parts, session_id)
     if account is None or session is None:
         return None
-    after = _sessions.seen(account, session, now=now)
+    after = _sessions.seen(account, session, parts.sessions, now=now)
     if after is not account:
         with suppress(ConflictError):
             parts.storage.replace([Change(account, after)])
@@ -93,8 +93,9 @@ def sign_out(parts: Parts, session_id: str | None) -> None:
 
     def step() -> Account | None:
         account, session = _found(parts, session_id)
-        if account is not None and session is not None:
-            parts.storage.replace([Change(account, _sessions.ended(account, session.digest))])
+        if account is None or session is None:
+            return None
+        parts.storage.replace([Change(account, _sessions.ended(account, session.digest))])
         return account
 
     account = until_current(step)

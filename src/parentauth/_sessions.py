@@ -94,9 +94,10 @@ def all_ended(account: Account) -> Account:
     return attrs.evolve(account, sessions=())
 
 
-def seen(account: Account, session: Session, *, now: datetime) -> Account:
+def seen(account: Account, session: Session, rules: SessionRules, *, now: datetime) -> Account:
     """Note that the session was used, at most every five minutes."""
-    if now - session.last_seen_at < SEEN_EVERY:
+    # A short limit is noted more often: who goes on reading must not be signed out.
+    if now - session.last_seen_at < min(SEEN_EVERY, rules.idle / 12):
         return account
     return _updated(account, attrs.evolve(session, last_seen_at=now))
 

@@ -67,7 +67,7 @@ def welcome(parts: Parts, account: Account, session_id: str, *, now: datetime) -
         parent=_selection.parent_of(account),
         landing=_selection.landing_of(children, child),
         session_id=session_id,
-        device=parts.devices.remember(parts.username_digest(account.username), now=now),
+        device=parts.devices.remember(parts.device_digest(account.username), now=now),
     )
 
 
@@ -94,7 +94,7 @@ def _admitted(parts: Parts, username: str, password: str, client: Client, now: d
     username = checked_text(username, "username")
     password = normalize(checked_text(password, "password"))
     stranger, remembered = counters(parts, username)
-    known = parts.devices.knows(client.device, parts.username_digest(username), now=now)
+    known = parts.devices.knows(client.device, parts.device_digest(username), now=now)
     attempt = Attempt(username, password, remembered if known else stranger)
     guard.peek_sign_in(attempt.counter)
     return attempt

@@ -4,7 +4,7 @@ A host's configuration, read once: for the authors of framework adapters.
 A mistyped key is an error that names the nearest one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
@@ -103,8 +103,6 @@ _PASSED: Final = (
     "reset_pace",
     "not_before",
 )
-_LISTS: Final = ("secret_keys", "exempt_networks")
-_DURATIONS: Final = ("first_login_ttl", "reset_ttl", "session_idle", "session_absolute")
 
 
 def read_settings(config: Mapping[str, Any], *, secret_keys: Iterable[str | bytes]) -> Settings:
@@ -143,21 +141,57 @@ def _text(key: str | bytes) -> str:
 
 
 def _converted(name: str, value: Any) -> Any:  # noqa: ANN401  whatever a configuration holds
-    if name in _DURATIONS:
-        return _duration(name, value)
-    if name == "reset_delay":
-        return tuple(_duration(name, part) for part in value)
-    if name in _LISTS and not isinstance(value, str):
-        return tuple(value)
-    return value
+    read, kind = _KINDS[_TYPES[name]]
+    try:
+        converted = read(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigurationError(f"{PREFIX}{name.upper()} must be {kind}") from None
+    if isinstance(converted, int) and converted < _LEAST.get(name, 1):
+        raise ConfigurationError(f"{PREFIX}{name.upper()} must be at least {_LEAST.get(name, 1)}")
+    return converted
 
 
-def _duration(name: str, value: object) -> timedelta:
+def _a(*kinds: type) -> Callable[[Any], Any]:
+    def read(value: object) -> object:
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise TypeError
+        return value
+
+    return read
+
+
+def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    raise ConfigurationError(f"{PREFIX}{name.upper()} must be a timedelta or seconds")
+    return timedelta(seconds=_a(int, float)(value))
+
+
+def _two_durations(value: Any) -> tuple[timedelta, timedelta]:  # noqa: ANN401  the same
+    shortest, longest = _a(tuple, list)(value)
+    return _duration(shortest), _duration(longest)
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401  the same
+    return tuple(_a(str)(text) for text in _a(tuple, list, set, frozenset)(value))
+
+
+def _paths_by_page(value: Any) -> Mapping[str, str]:  # noqa: ANN401  the same
+    return {_a(str)(page): _a(str)(path) for page, path in _a(Mapping)(value).items()}
+
+
+_TYPES: Final = {field.name: field.type for field in attrs.fields(Settings)}
+_KINDS: Final[Mapping[Any, tuple[Callable[[Any], Any], str]]] = {
+    str: (_a(str), "a text"),
+    str | None: (_a(str), "a text"),
+    int: (_a(int), "a whole number"),
+    int | None: (_a(int), "a whole number"),
+    timedelta: (_duration, "a timedelta or a number of seconds"),
+    tuple[timedelta, timedelta]: (_two_durations, "two timedeltas or numbers of seconds"),
+    tuple[str, ...]: (_texts, "a list of texts"),
+    Mapping[str, str]: (_paths_by_page, "a mapping of pages to paths"),
+    datetime | None: (_a(datetime), "a datetime with a time zone"),
+}
+_LEAST: Final = {"trusted_proxies": 0}
 
 
 def _paths(prefix: str, paths: Mapping[str, str]) -> Paths:

@@ -126,7 +126,7 @@ class LimitsThrottle:
     The time is the system's and the store's: the *now* of the calls is not used.
 
     What the store forgets is allowed again: a Redis that evicts keys to make room, or
-    Memcached, lets a flood of made-up keys push out a parent's.  Give it
+    Memcached, lets a flood of made-up keys push out a parent's.  Give Redis
     ``maxmemory-policy noeviction``.  Give its client a short timeout, and as many connections
     as the process has threads, as in
     ``redis://127.0.0.1:6379/0?socket_timeout=1&socket_connect_timeout=1&max_connections=200``.

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
+from urllib.parse import quote
 
 from flask import g, redirect, request
 from flask.typing import ResponseReturnValue
@@ -14,6 +15,8 @@ from parentauth.flask._state import page_request, state_of
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
 _ON_G = "_parentauth"
+# What a path may hold as it is (RFC 3986, 3.3).
+_PATH: Final = "!$&'()*+,/:;=@"
 
 
 def current_present() -> Present | None:
@@ -60,11 +63,18 @@ def _gated(view: Callable[P, R], *, child: bool) -> Callable[P, R | ResponseRetu
             current_present(),
             child=child,
             # A form that was sent can't be sent again by coming back.
-            after=request.full_path.rstrip("?") if request.method == "GET" else "",
+            after=_asked() if request.method == "GET" else "",
         )
         return view(*args, **kwargs) if away is None else redirect(away.location, code=303)
 
     return guarded
+
+
+def _asked() -> str:
+    """Return the path and query asked for: below the mount, and in ASCII as a browser wrote it."""
+    path = quote(request.root_path + request.path, safe=_PATH)
+    query = quote(request.query_string, safe=f"{_PATH}?%")
+    return f"{path}?{query}" if query else path
 
 
 def template_context() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from flask import Flask
 import parentauth
 
 from parentauth import Listener
+from parentauth.exceptions import ConfigurationError
 from parentauth.flask._access import template_context
 from parentauth.flask._cli import group
 from parentauth.flask._signals import listener_for
@@ -55,8 +56,7 @@ class ParentAuth:
         Raises:
             ConfigurationError: A setting is missing, unknown or unsafe.
         """
-        host_keys = [app.config.get("SECRET_KEY"), *(app.config.get("SECRET_KEY_FALLBACKS") or ())]
-        settings = read_settings(app.config, secret_keys=[key for key in host_keys if key])
+        settings = read_settings(app.config, secret_keys=_host_keys(app))
         listeners = (*self._listeners, listener_for(app))
         auth = settings.auth(**self._ports, listeners=listeners)
         app.extensions["parentauth"] = State(auth, Pages(auth), settings)
@@ -65,6 +65,16 @@ class ParentAuth:
         app.register_blueprint(blueprint(auth.site.paths))
         app.context_processor(template_context)
         app.cli.add_command(group)
+
+
+def _host_keys(app: Flask) -> Sequence[str | bytes]:
+    key = app.config.get("SECRET_KEY")
+    if not key:
+        raise ConfigurationError(
+            "SECRET_KEY is missing, and Flask guards forms with it; set it to the outcome of "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return [key, *filter(None, app.config.get("SECRET_KEY_FALLBACKS") or ())]
 
 
 def auth_of(app: Flask | None = None) -> parentauth.ParentAuth:

@@ -14,6 +14,9 @@ from parentauth.pages import HEADERS, PAGES, STATIC, TEMPLATES, Outcome, Show
 
 # All of them, so that a wrong one gets our page and our headers, not the host's.
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Three passwords of the longest kind, each character escaped as twelve, and room for more.
+_FORM_MAX: Final = 200_000
+_KEPT: Final = (200, 206, 304)
 # Flask-WTF's own defaults, set without switching it on for the host's views; but for the time
 # limit: a page that was left open over lunch must not be refused.
 CSRF_DEFAULTS: Final[Mapping[str, Any]] = {
@@ -37,7 +40,8 @@ def blueprint(paths: Paths) -> Blueprint:
     )
     for page in PAGES:
         pages.add_url_rule(paths.of(page), page, _view(page), methods=METHODS)
-    pages.add_url_rule(f"{paths.of('token')}/<path:token>", "link", _link)
+    pages.add_url_rule(f"{paths.of('token')}/<path:token>", "link", _link, methods=METHODS)
+    pages.before_request(_limit_form)
     pages.before_request(_check_csrf)
     pages.after_request(_guard)
     pages.register_error_handler(CSRFError, _expired_form)
@@ -56,6 +60,12 @@ def _view(page: str) -> Callable[[], Response]:
 def _link(token: str) -> Response:
     state = state_of()
     return _answer(state.pages.link(token, page_request(request, state)))
+
+
+def _limit_form() -> None:
+    """Refuse a body far larger than any form of ours, before it is read into memory."""
+    allowed = request.max_content_length
+    request.max_content_length = _FORM_MAX if allowed is None else min(allowed, _FORM_MAX)
 
 
 def _check_csrf() -> None:
@@ -92,7 +102,7 @@ def _answer(outcome: Outcome) -> Response:
 
 def _guard(response: Response) -> Response:
     """Put our headers on every response of ours; files of ours may be kept by browsers."""
-    kept = request.endpoint == "parentauth.static"
+    kept = request.endpoint == "parentauth.static" and response.status_code in _KEPT
     response.headers.update(
         {name: value for name, value in HEADERS.items() if not kept or name != "Cache-Control"}
     )

@@ -25,7 +25,6 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from parentauth._documents import in_utc
 from parentauth.exceptions import StorageError
-from parentauth.storage._sqlalchemy_versions import version_table
 
 MYSQL: Final = ("mysql", "mariadb")
 
@@ -136,7 +135,7 @@ def make_tables(prefix: str) -> Tables:
         keys=_keys(metadata, prefix),
         outbox=_outbox(metadata, prefix),
         throttle=_throttle(metadata, prefix),
-        version=version_table(metadata, prefix),
+        version=_version(metadata, prefix),
     )
 
 
@@ -232,5 +231,15 @@ def _throttle(metadata: MetaData, prefix: str) -> Table:
         Column("hits", Integer(), nullable=False),
         _moment("window_ends_at", nullable=False),
         Index(f"{prefix}throttle_ends", "window_ends_at"),
+        **_TABLE_OPTIONS,
+    )
+
+
+def _version(metadata: MetaData, prefix: str) -> Table:
+    """Return Alembic's own table, under a name of ours: a host may use Alembic, too."""
+    return Table(
+        f"{prefix}alembic_version",
+        metadata,
+        Column("version_num", _ascii(32), primary_key=True),
         **_TABLE_OPTIONS,
     )

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
-    Result,
     Table,
     bindparam,
     case,
@@ -145,7 +144,7 @@ class SQLAlchemyThrottle:
             pass
 
     def _counted(self, connection: Connection, values: dict[str, Any]) -> tuple[int, datetime]:
-        result: Result[Any] = connection.execute(self._count, values)
+        result = connection.execute(self._count, values)
         if not result.returns_rows:
             # The row is locked by what was just written: nobody came in between.
             result = connection.execute(self._find, {"key": values["digest"]})

@@ -3,22 +3,13 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, insert, select
+from sqlalchemy import Connection, Table, insert, select
 
 from parentauth.exceptions import StorageError
 
 #: The newest migration; a test holds it against ``migrations/versions``.
 HEAD: Final = "0001"
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
-
-
-def version_table(metadata: MetaData, prefix: str) -> Table:
-    """Return Alembic's own table, under a name of ours: a host may use Alembic, too."""
-    return Table(
-        f"{prefix}alembic_version",
-        metadata,
-        Column("version_num", String(32), primary_key=True),
-    )
 
 
 def stamp(connection: Connection, version: Table) -> None:

@@ -137,8 +137,10 @@ class ThrottleContract:
         self._check([None, None, QUARTER, QUARTER], hits(throttle, "a", count=4, limit=2))
 
     def test_none_allowed(self, throttle: Throttle) -> None:
-        """With a limit of 0 nothing passes."""
+        """With a limit of 0 nothing passes, and no window begins."""
         self._check([QUARTER], hits(throttle, "a", limit=0))
+        self._check([QUARTER], hits(throttle, "a", limit=0, now=START + SECOND))
+        self._check([QUARTER], [throttle.peek("a", limit=0, window=QUARTER, now=START)])
 
     def test_window_moves(self, throttle: Throttle) -> None:
         """At the window's end all attempts are given back at once, however many were refused."""
