@@ -42,6 +42,8 @@ SESSION: Final = "__Host-parentauth"
 DEVICE: Final = "__Host-parentauth-device"
 LANGUAGE: Final = "__Host-parentauth-lang"
 GARBAGE: Final = "0" * 32
+# The session cookie of Flask holds the CSRF token, which is new on each page.
+_RANDOM: Final = re.compile(r'(name="csrf_token" value=|session=)"?[^";]+')
 _CSRF: Final = re.compile(r'name="csrf_token" value="([^"]*)"')
 
 
@@ -220,6 +222,20 @@ def csrf_of(response: TestResponse) -> str:
     found = _CSRF.search(response.text)
     assert found is not None, response.text
     return html.unescape(found[1])
+
+
+def masked(response: TestResponse, *typed: str) -> tuple[int, list[tuple[str, str]], str]:
+    """Return status, headers and body, without what is random or was typed."""
+    body = _RANDOM.sub("*", response.text)
+    for text in typed:
+        body = body.replace(text, "typed")
+    headers = [
+        (name, _RANDOM.sub("*", value))
+        for name, value in response.headers
+        # Depends on the length of what was typed.
+        if name != "Content-Length"
+    ]
+    return response.status_code, headers, body
 
 
 def set_cookies(response: TestResponse) -> dict[str, str]:

@@ -40,7 +40,9 @@ SCHOOL: Final = School(
 )
 FAMILIES: Final = (
     # One child, two, and none.
-    Family("p1", "anna", "Anna Peeters", "Anna@example.be", children=(ChildLink("c1", "Noor", "1A"),)),
+    Family(
+        "p1", "anna", "Anna Peeters", "Anna@example.be", children=(ChildLink("c1", "Noor", "1A"),)
+    ),
     Family(
         "p2",
         "bert",
@@ -144,7 +146,9 @@ class Portal:
         self.forget()
         return signed_in
 
-    def sign_in(self, username: str, password: str = PASSWORD, client: Client = VISITOR) -> SignedIn:
+    def sign_in(
+        self, username: str, password: str = PASSWORD, client: Client = VISITOR
+    ) -> SignedIn:
         """Sign in."""
         return self.auth.sign_in(username=username, password=password, client=client)
 

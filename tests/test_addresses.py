@@ -187,7 +187,9 @@ class TestRefused:
 
     def test_no_ascii_from_others(self) -> None:
         """No single character beyond ASCII, in a domain, reads as one of ASCII."""
-        plain = {read_address(f"a@x{letter}y.be") for letter in "abcdefghijklmnopqrstuvwxyz0123456789-"}
+        plain = {
+            read_address(f"a@x{letter}y.be") for letter in "abcdefghijklmnopqrstuvwxyz0123456789-"
+        }
         plain |= {"a@xy.be", "a@x.y.be"}
         for code in [*range(0x80, 0x3000), 0x3002, *range(0xFB00, 0xFB07), *range(0xFF00, 0xFF62)]:
             try:

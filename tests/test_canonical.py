@@ -24,20 +24,30 @@ class TestUsernameKey:
         """So it is for every character that folding or normalising touches, alone and in the middle."""
         for code in range(sys.maxunicode + 1):
             character = chr(code)
-            if character.casefold() != character or not unicodedata.is_normalized("NFKC", character):
+            if character.casefold() != character or not unicodedata.is_normalized(
+                "NFKC", character
+            ):
                 for text in (character, f"a{character}b", f"e{character}\u0301"):
                     key = username_key(text)
                     assert key == username_key(key), hex(code)
 
     @pytest.mark.parametrize(
         "typed",
-        ["Marie.Dubois", " marie.dubois\n", "MARIE.DUBOIS", "Ｍarie.Dubois", "\u2003marie.dubois\xa0"],
+        [
+            "Marie.Dubois",
+            " marie.dubois\n",
+            "MARIE.DUBOIS",
+            "Ｍarie.Dubois",
+            "\u2003marie.dubois\xa0",
+        ],
     )
     def test_same(self, typed: str) -> None:
         """Capitals, blanks at the ends and width don't matter."""
         assert "marie.dubois" == username_key(typed)
 
-    @pytest.mark.parametrize("other", ["marie dubois", "mariedubois", "marié.dubois", "marıe.dubois"])
+    @pytest.mark.parametrize(
+        "other", ["marie dubois", "mariedubois", "marié.dubois", "marıe.dubois"]
+    )
     def test_different(self, other: str) -> None:
         """Everything else matters."""
         assert username_key("marie.dubois") != username_key(other)

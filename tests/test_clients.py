@@ -56,7 +56,9 @@ class TestClientAddress:
         assert prefix == prefix_of(client_address("10.0.0.1", hop, trusted=1))
 
 
-def crossing(origin: str | None = None, fetch_site: str | None = None, host: str | None = HOST) -> bool:
+def crossing(
+    origin: str | None = None, fetch_site: str | None = None, host: str | None = HOST
+) -> bool:
     """Tell how a form is judged."""
     return is_cross_site(fetch_site=fetch_site, origin=origin, host=host, base_url=BASE)
 
@@ -113,5 +115,8 @@ class TestIsCrossSite:
     @given(st.text(), st.text())
     def test_any_text(self, origin: str, host: str) -> None:
         """Whatever the headers are, there is an answer; a host that names nobody matches nothing."""
-        assert is_cross_site(fetch_site=None, origin=origin, host=host, base_url=BASE) in {True, False}
+        assert is_cross_site(fetch_site=None, origin=origin, host=host, base_url=BASE) in {
+            True,
+            False,
+        }
         assert crossing("https://evil.example", host=HOST)

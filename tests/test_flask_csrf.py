@@ -188,7 +188,11 @@ class TestHostProtection:
             csrf = app.extensions.get("csrf") or CSRFProtect(app)
             csrf.exempt(app.blueprints["parentauth"])
 
-        site = Site(**{"before": protected_before, "after": exempt} if when == "before" else {"after": exempt})
+        site = Site(
+            **{"before": protected_before, "after": exempt}
+            if when == "before"
+            else {"after": exempt}
+        )
 
         assert 403 == site.browser().send("/forgot", {"email": "anna@example.be"}).status_code
 

@@ -10,14 +10,9 @@ import attrs
 import pytest
 import sqlalchemy
 
-from werkzeug.test import TestResponse
-
 from parentauth.storage.sqlalchemy import SQLAlchemyThrottle
-from tests.flask_app import Browser, Site, sqlite_storage
+from tests.flask_app import Browser, Site, masked, sqlite_storage
 from tests.school import OTHER_PASSWORD, PASSWORD
-
-# The session cookie of Flask holds the CSRF token, which is new on each page.
-_RANDOM = re.compile(r'(name="csrf_token" value=|session=)"?[^";]+')
 
 
 @attrs.frozen
@@ -48,20 +43,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.connected("p5")
     yield site
     storage.engine.dispose()
-
-
-def masked(response: TestResponse, *typed: str) -> tuple[int, list[tuple[str, str]], str]:
-    """Return status, headers and body, without what is random or was typed."""
-    body = _RANDOM.sub("*", response.text)
-    for text in typed:
-        body = body.replace(text, "typed")
-    headers = [
-        (name, _RANDOM.sub("*", value))
-        for name, value in response.headers
-        # Depends on the length of what was typed.
-        if name != "Content-Length"
-    ]
-    return response.status_code, headers, body
 
 
 def watched(site: Site, browser: Browser, path: str, **form: str) -> Seen:
@@ -189,11 +170,16 @@ class TestToken:
         """Without a valid check there is one answer, and storage is not asked."""
         site.forget()
         good = site.invited("p2")
-        wrong = ["0" * 32, "A" * 32, good[:-1], good[:-1] + ("0" if good[-1] != "0" else "1"), "x", "é"]
+        wrong = [
+            "0" * 32,
+            "A" * 32,
+            good[:-1],
+            good[:-1] + ("0" if good[-1] != "0" else "1"),
+            "x",
+            "é",
+        ]
         seen = [watched(site, site.browser(), "/token", token=token) for token in wrong]
-        bodies = {
-            re.sub(r'value="[^"]*"', "value", one.body) for one in seen
-        }
+        bodies = {re.sub(r'value="[^"]*"', "value", one.body) for one in seen}
 
         assert [422] * len(seen) == [one.status for one in seen]
         assert 1 == len(bodies)

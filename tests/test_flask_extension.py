@@ -210,7 +210,10 @@ class TestPaths:
         page = browser.get("/login", query_string={"next": "/portal/mine?a=1"})
         arrived = browser.sign_in("anna", next="/portal/mine?a=1")
 
-        assert "/portal/login?next=/portal/mine?a%3D1%26b%3D%25C3%25A9" == sent_away.headers["Location"]
+        assert (
+            "/portal/login?next=/portal/mine?a%3D1%26b%3D%25C3%25A9"
+            == sent_away.headers["Location"]
+        )
         assert 'action="/portal/login"' in page.text
         assert "/portal/parentauth/parentauth.css" in page.text
         assert "/portal/mine?a=1" == arrived.headers["Location"]
@@ -331,9 +334,7 @@ class TestProxies:
         def wrap(app: Flask) -> None:
             app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
 
-        assert ["203.0.113.9"] == self._prefixes(
-            Site(after=wrap), ["198.51.100.1, 203.0.113.9"]
-        )
+        assert ["203.0.113.9"] == self._prefixes(Site(after=wrap), ["198.51.100.1, 203.0.113.9"])
 
     def test_https_behind_proxy(self) -> None:
         """Behind a proxy that ends TLS, forms work although the request itself is plain."""

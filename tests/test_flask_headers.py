@@ -235,7 +235,9 @@ class TestBroken:
         for name in ("account", "replace", "enqueue"):
             setattr(site.storage, name, fail)
 
-    @pytest.mark.parametrize("path", ["/login", "/children", "/password/change", f"/token/{GARBAGE}"])
+    @pytest.mark.parametrize(
+        "path", ["/login", "/children", "/password/change", f"/token/{GARBAGE}"]
+    )
     def test_reading(self, site: Site, path: str) -> None:
         """A signed-in parent sees an error page, without jargon and with our headers."""
         browser = site.signed_in("p2")
@@ -315,7 +317,9 @@ class TestStatic:
 
         assert (200, 304) == (response.status_code, again.status_code)
         assert "no-store" not in response.headers["Cache-Control"]
-        assert re.fullmatch(r"text/(css|javascript); charset=utf-8", response.headers["Content-Type"])
+        assert re.fullmatch(
+            r"text/(css|javascript); charset=utf-8", response.headers["Content-Type"]
+        )
         assert "nosniff" == response.headers["X-Content-Type-Options"]
         assert {} == set_cookies(response)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parentauth.throttles import MemoryThrottle
-from tests.flask_app import GARBAGE, Site, set_cookies
+from tests.flask_app import GARBAGE, Browser, Site, set_cookies
 from tests.school import PASSWORD
 
 FIELDS = {
@@ -106,7 +106,17 @@ class TestEachField:
             self._refused(site, path, field, response)
 
     @pytest.mark.parametrize(
-        "raw", ["%ED%A0%80", "%FF%FE", "\udcff", "%C0%80", "%F0%9F%92%A9", "%E2%80%AE", "%0D%0AX:1", "%F5"]
+        "raw",
+        [
+            "%ED%A0%80",
+            "%FF%FE",
+            "\udcff",
+            "%C0%80",
+            "%F0%9F%92%A9",
+            "%E2%80%AE",
+            "%0D%0AX:1",
+            "%F5",
+        ],
     )
     def test_odd_bytes(self, site: Site, path: str, field: str, raw: str) -> None:
         """Half characters and other bytes that are no text are wrong, and nothing more."""
@@ -243,7 +253,12 @@ class TestQueryAndBody:
         browser = site.browser()
         statuses = [
             browser.get(path).status_code
-            for path in ("/login?next=a&next=b", "/forgot?notice=%00", "/login?next=%00", "/token/%00")
+            for path in (
+                "/login?next=a&next=b",
+                "/forgot?notice=%00",
+                "/login?next=%00",
+                "/token/%00",
+            )
         ]
 
         assert {200, 400} >= set(statuses)
@@ -315,15 +330,24 @@ def stays(location: str) -> bool:
     return text.startswith("/") and not text.startswith("//") and location.isascii()
 
 
-class TestNext:
-    @pytest.fixture(scope="class")
-    def shared(self) -> Site:
-        """Give a portal that all these tests share."""
-        site = Site()
-        site.connected("p1")
-        site.connected("p2")
-        return site
+@pytest.fixture(scope="module")
+def shared() -> Site:
+    """Give a portal that these tests share."""
+    site = Site()
+    site.connected("p1")
+    site.connected("p2")
+    return site
 
+
+@pytest.fixture(scope="module")
+def anna(shared: Site) -> Browser:
+    """Give the browser of a signed-in parent."""
+    browser = shared.browser()
+    browser.sign_in("anna")
+    return browser
+
+
+class TestNext:
     @pytest.mark.parametrize("after", HOSTILE)
     def test_hostile(self, shared: Site, after: str) -> None:
         """What is no path of this site is dropped, at sign-in, when signed in, and at the choice."""
@@ -355,13 +379,9 @@ class TestNext:
             st.builds("/{}".format, st.text(alphabet="/\\.:@%\t\n09AFfe", max_size=8)),
         )
     )
-    def test_any_text(self, shared: Site, after: str) -> None:
+    def test_any_text(self, anna: Browser, after: str) -> None:
         """For every text, a signed-in parent stays on the site."""
-        browser = getattr(shared, "_browser", None) or shared.browser()
-        if not getattr(self, "csrf", None):
-            TestNext.browser, TestNext.csrf = browser, "done"
-            browser.sign_in("anna")
-        response = TestNext.browser.get("/login", query_string={"next": after})
+        response = anna.get("/login", query_string={"next": after})
 
         assert response.status_code in {303, 400}
         if response.status_code == 303:

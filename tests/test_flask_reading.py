@@ -58,11 +58,12 @@ class TestNothingChanges:
         browser = site.browser() if who == "anonymous" else site.signed_in(who)
         token = token or site.reset("anna@example.be")[0]
         before, mails = dump(site.storage.engine), len(site.mailer.sent)
-        statuses = []
-        for _ in range(3):
-            for path in addresses(token):
-                for method in ("GET", "HEAD", "OPTIONS"):
-                    statuses.append(browser.open(path, method).status_code)
+        statuses = [
+            browser.open(path, method).status_code
+            for _ in range(3)
+            for path in addresses(token)
+            for method in ("GET", "HEAD", "OPTIONS")
+        ]
 
         assert 200 < len(statuses)
         assert {200, 303, 400, 405} >= set(statuses)
@@ -125,7 +126,9 @@ class TestScanners:
         page = parent.get(link)
         assert forms_of(page)[1].fields["token"] == token
         checked = parent.post("/token", token=token)
-        arrived = parent.post("/password", token=token, new_password=PASSWORD, confirmation=PASSWORD)
+        arrived = parent.post(
+            "/password", token=token, new_password=PASSWORD, confirmation=PASSWORD
+        )
 
         assert account == scanned
         assert {EventKind.PASSWORD_REFUSED} >= told

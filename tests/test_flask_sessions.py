@@ -30,7 +30,8 @@ class TestCookie:
         assert value not in repr(site.everything())
 
     @pytest.mark.parametrize(
-        "value", ["", "0", "p1", "anna", GARBAGE, "x" * 4000, "None", "null", "é", '"', "a b", "\\0"]
+        "value",
+        ["", "0", "p1", "anna", GARBAGE, "x" * 4000, "None", "null", "é", '"', "a b", "\\0"],
     )
     def test_unknown(self, site: Site, value: str) -> None:
         """An id that was never given is anonymous, and is not adopted."""
@@ -64,7 +65,11 @@ class TestCookie:
         site.signed_in("p1")
         account = site.account("p1")
         browser = site.browser()
-        for value in (account.sessions[0].digest, account.tokens[0].digest, account.password_hash or ""):
+        for value in (
+            account.sessions[0].digest,
+            account.tokens[0].digest,
+            account.password_hash or "",
+        ):
             browser.give(SESSION, value)
             assert not browser.is_signed_in
             assert 422 == browser.post("/token", token=value).status_code
@@ -90,7 +95,9 @@ class TestCookie:
     @given(st.text(alphabet=string.printable.strip(), max_size=60))
     def test_any_text(self, value: str) -> None:
         """Whatever the cookie holds, the answer is an ordinary page."""
-        response = SHARED.browser().get("/login", headers={"Cookie": f"{SESSION}={value}; {DEVICE}={value}"})
+        response = SHARED.browser().get(
+            "/login", headers={"Cookie": f"{SESSION}={value}; {DEVICE}={value}"}
+        )
 
         assert 200 == response.status_code
 

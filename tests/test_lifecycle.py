@@ -22,7 +22,9 @@ Step = Callable[[Account], Account]
 
 def anna() -> Account:
     """Return an account with two live tokens and an open session."""
-    account = Account("p1", "anna", "Anna", "anna@example.be", password_hash="old", connected_at=START)
+    account = Account(
+        "p1", "anna", "Anna", "anna@example.be", password_hash="old", connected_at=START
+    )
     account = issue(account, "a", origin=Origin.SCHOOL, ttl=14 * DAY, now=START)
     account = issue(account, "b", origin=Origin.VISITOR, ttl=14 * DAY, now=START)
     return opened(account, "s", SessionRules(), now=START)
@@ -56,7 +58,9 @@ TABLE: list[tuple[str, Step, bool, bool]] = [
 
 class TestEvents:
     @pytest.mark.parametrize(
-        ("step", "tokens_die", "sessions_end"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+        ("step", "tokens_die", "sessions_end"),
+        [row[1:] for row in TABLE],
+        ids=[r[0] for r in TABLE],
     )
     def test_table(self, step: Step, *, tokens_die: bool, sessions_end: bool) -> None:
         """What kills tokens and what ends sessions, and what leaves them alone."""

@@ -430,9 +430,9 @@ class TestLogout:
         assert (Cookie("__Host-parentauth", None, secure=True),) == redirect.cookies
         assert {"Clear-Site-Data": '"cache"'} == redirect.headers
         assert visitor.portal.auth.resume(session_id) is None
-        assert ["Vous êtes déconnecté."] == visitor.get(
-            "login", {"notice": "signed-out"}
-        ).context["notices"]
+        assert ["Vous êtes déconnecté."] == visitor.get("login", {"notice": "signed-out"}).context[
+            "notices"
+        ]
 
     def test_again(self, visitor: Browser) -> None:
         """A double click is harmless."""
@@ -551,7 +551,11 @@ class TestToken:
             visitor.post("token", {"token": NOBODYS})
         show = visitor.post(page, {"token": NOBODYS})
 
-        assert ("token.html", 429, "900") == (show.template, show.status, show.headers["Retry-After"])
+        assert ("token.html", 429, "900") == (
+            show.template,
+            show.status,
+            show.headers["Retry-After"],
+        )
         assert NOBODYS == values_of(show)["token"]
         assert ["/forgot"] == steps_of(show)
 
@@ -561,7 +565,10 @@ class TestOtherAccount:
         """A link for another account names both, and offers to go on or to stay."""
         token = visitor.portal.invited("p1")
         visitor.signed_in("p2")
-        for show, status in ((visitor.link(token), 200), (visitor.post("token", {"token": token}), 422)):
+        for show, status in (
+            (visitor.link(token), 200),
+            (visitor.post("token", {"token": token}), 422),
+        ):
             assert ("switch.html", status) == (show.template, status)
             text = show.context["text"]
             assert (
@@ -771,9 +778,7 @@ class TestPasswordChange:
             ("current_password", "current-password"),
             ("new_password", "new-password"),
             ("confirmation", "new-password"),
-        ] == [
-            (field["name"], field["autocomplete"]) for field in show.context["form"]["fields"]
-        ]
+        ] == [(field["name"], field["autocomplete"]) for field in show.context["form"]["fields"]]
 
     def test_changed(self, visitor: Browser) -> None:
         """It answers 303 with a new session and a word for the next page."""
@@ -794,9 +799,9 @@ class TestPasswordChange:
         for _ in range(10):
             show = visitor.post("password_change", self.form(current_password="wrong"))
             assert 422 == show.status
-            assert {
-                "current_password": "Le mot de passe actuel n'est pas correct."
-            } == errors_of(show)
+            assert {"current_password": "Le mot de passe actuel n'est pas correct."} == errors_of(
+                show
+            )
         show = visitor.post("password_change", self.form())
 
         assert (429, "900") == (show.status, show.headers["Retry-After"])
@@ -820,9 +825,10 @@ class TestPasswordChange:
 
         visitor.portal.hasher.verify = meanwhile
 
-        assert "/login?next=%2Fpassword%2Fchange" == visitor.post(
-            "password_change", self.form()
-        ).location
+        assert (
+            "/login?next=%2Fpassword%2Fchange"
+            == visitor.post("password_change", self.form()).location
+        )
 
     def test_well_known(self, visitor: Browser) -> None:
         """The well-known address leads to the change."""
@@ -897,7 +903,9 @@ class TestForgot:
     def test_limit(self, visitor: Browser) -> None:
         """Three hundred requests an hour from one prefix; then a visible wait, for any address."""
         for number in range(300):
-            assert self.ANSWER == visitor.post("forgot", {"email": f"x{number}@example.be"}).location
+            assert (
+                self.ANSWER == visitor.post("forgot", {"email": f"x{number}@example.be"}).location
+            )
         for email in ("anna@example.be", "nobody@example.be"):
             show = visitor.post("forgot", {"email": email})
             assert (429, "3600") == (show.status, show.headers["Retry-After"])
@@ -935,8 +943,9 @@ class TestChildren:
     def test_none(self, visitor: Browser) -> None:
         """Without a child ours says so, unless the host has a page for it."""
         show = visitor.signed_in("p3").get("children")
-        assert "Aucun enfant n'est lié à votre compte. Téléphonez à l'école." == (
-            show.context["text"]["none"]
+        assert (
+            "Aucun enfant n'est lié à votre compte. Téléphonez à l'école."
+            == (show.context["text"]["none"])
         )
         assert [] == show.context["children"]
 
@@ -1408,7 +1417,9 @@ class TestRotation:
         device = visitor.portal.sign_in("anna").device
         new = "Zk8rQ1xNw5JtV3bYc7MhDf2LpGs9TuEa-newer"
         old = visitor.portal.auth._parts
-        rotated = visitor.portal.new_auth(secret_keys=[new, "q7Vd2mXcP0sLr9TzKe4HwYb6NfUaGj1B-tests"])
+        rotated = visitor.portal.new_auth(
+            secret_keys=[new, "q7Vd2mXcP0sLr9TzKe4HwYb6NfUaGj1B-tests"]
+        )
         digest = rotated._parts.device_digest("anna")
 
         assert old.devices.knows(device, old.device_digest("anna"), now=visitor.portal.clock())

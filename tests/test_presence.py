@@ -83,7 +83,7 @@ class TestResume:
         assert portal.auth.resume(session_id) is None
 
     def test_conflict(self, portal: Portal) -> None:
-        """"Last seen" is let go on conflict: the request is served."""
+        """ "Last seen" is let go on conflict: the request is served."""
         session_id = portal.connected("p1").session_id
         storage = ConflictingStorage(portal.storage)
         portal.auth = portal.new_auth(storage=storage)
@@ -181,7 +181,9 @@ class TestSelectChild:
         with pytest.raises(InputError):
             portal.auth.select_child(portal.connected("p2").session_id, child)
 
-    @pytest.mark.parametrize("period", [{"until": -SECOND}, {"until": 0 * SECOND}, {"since": SECOND}])
+    @pytest.mark.parametrize(
+        "period", [{"until": -SECOND}, {"until": 0 * SECOND}, {"since": SECOND}]
+    )
     def test_not_live(self, portal: Portal, period: dict[str, timedelta]) -> None:
         """A link that has ended or not begun can't be chosen, and never blocks the others."""
         session_id = portal.connected("p2").session_id

@@ -19,6 +19,8 @@ from parentauth import (
     PasswordPolicy,
     Purpose,
 )
+from parentauth._outbox import IntentKind
+from parentauth._slots import Slots
 from parentauth.exceptions import (
     BusyError,
     ConflictError,
@@ -29,8 +31,6 @@ from parentauth.exceptions import (
     ThrottledError,
     TokenRejectedError,
 )
-from parentauth._outbox import IntentKind
-from parentauth._slots import Slots
 from parentauth.ports import Change
 from tests.doubles import ConflictingStorage
 from tests.school import (
@@ -355,6 +355,7 @@ class TestDefinePassword:
 
     def test_host_rule(self) -> None:
         """A rule of the host's own that fails burns no token."""
+
         def broken(password, context):
             raise OSError("the breach list is away")
 

@@ -57,7 +57,9 @@ class TestRequestReset:
 
         assert [KNOWN] == [row.intent.address for row in portal.outbox]
 
-    @pytest.mark.parametrize("email", ["", "anna", "a@b", "a@b.be,c@d.be", "%@example.be'", "mıke@example.be"])
+    @pytest.mark.parametrize(
+        "email", ["", "anna", "a@b", "a@b.be,c@d.be", "%@example.be'", "mıke@example.be"]
+    )
     def test_no_address(self, portal: Portal, email: str) -> None:
         """What is no address is told so, and nothing is queued."""
         with pytest.raises(AddressError):
@@ -65,12 +67,16 @@ class TestRequestReset:
 
         assert [] == portal.outbox
 
-    @pytest.mark.parametrize("email", ["%@example.be", "_nna@example.be", "'@example.be", "*@example.be"])
+    @pytest.mark.parametrize(
+        "email", ["%@example.be", "_nna@example.be", "'@example.be", "*@example.be"]
+    )
     def test_wildcards(self, portal: Portal, email: str) -> None:
         """Marks that databases know mean nothing: they match nobody."""
         assert [] == portal.reset(email)
 
-    @pytest.mark.parametrize("email", [None, 0, True, [KNOWN], b"a@b.be", "a\0@b.be", "x" * 100_000])
+    @pytest.mark.parametrize(
+        "email", [None, 0, True, [KNOWN], b"a@b.be", "a\0@b.be", "x" * 100_000]
+    )
     def test_no_text(self, portal: Portal, email: object) -> None:
         """What no form sends is refused as such."""
         with pytest.raises(InputError):
@@ -150,9 +156,7 @@ class TestLimits:
 
 
 class TestConfiguration:
-    @pytest.mark.parametrize(
-        "delay", [(MINUTE, SECOND), (-SECOND, SECOND), (-2 * SECOND, -SECOND)]
-    )
+    @pytest.mark.parametrize("delay", [(MINUTE, SECOND), (-SECOND, SECOND), (-2 * SECOND, -SECOND)])
     def test_delay(self, delay: tuple[timedelta, timedelta]) -> None:
         """A delay that makes no sense is refused at the start."""
         with pytest.raises(ConfigurationError, match="reset_delay"):

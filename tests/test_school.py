@@ -34,7 +34,9 @@ def kinds(portal: Portal) -> list[IntentKind]:
 class TestSave:
     def test_added(self, portal: Portal) -> None:
         """New parents are added, in the order of their rows, and told."""
-        saved = portal.auth.save([Family("q2", "two"), Family("q1", "one", "Een", "een@example.be")])
+        saved = portal.auth.save(
+            [Family("q2", "two"), Family("q1", "one", "Een", "een@example.be")]
+        )
 
         assert (("q2", "q1"), (), ()) == (saved.added, saved.changed, saved.unchanged)
         assert {(EventKind.FAMILY_SAVED, "q1"), (EventKind.FAMILY_SAVED, "q2")} == {
@@ -224,7 +226,7 @@ class TestInvite:
         assert 0 == portal.auth.invite_all()
 
     def test_again(self, portal: Portal) -> None:
-        """"Again" adds who was invited and has not connected; never who has, or is closed."""
+        """ "Again" adds who was invited and has not connected; never who has, or is closed."""
         portal.connected("p1")
         portal.invited("p2")
         portal.auth.set_active("p3", active=False)
@@ -327,7 +329,9 @@ class TestChangeAddress:
         portal.forget()
         portal.auth.change_address("p1", "Nouvelle@École.be")
 
-        assert [(EventKind.ADDRESS_CHANGED, "p1")] == [(e.kind, e.account_id) for e in portal.events]
+        assert [(EventKind.ADDRESS_CHANGED, "p1")] == [
+            (e.kind, e.account_id) for e in portal.events
+        ]
         with pytest.raises(TokenRejectedError, match="revoked"):
             portal.define(token)
         assert portal.auth.resume(session_id)
@@ -666,4 +670,3 @@ class TestPurge:
         portal.auth.purge()
 
         assert {} == portal.throttle._windows
-

@@ -103,7 +103,9 @@ class TestDurations:
         """A duration is a timedelta or a number of seconds."""
         assert timedelta(hours=2) == read(session_idle=value).session_idle
 
-    @pytest.mark.parametrize("name", ["first_login_ttl", "reset_ttl", "session_idle", "session_absolute"])
+    @pytest.mark.parametrize(
+        "name", ["first_login_ttl", "reset_ttl", "session_idle", "session_absolute"]
+    )
     @pytest.mark.parametrize(
         "value",
         ["14 days", True, [1], b"1", float("nan"), float("inf"), -1, 0, 1e18, timedelta(0)],

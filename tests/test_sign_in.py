@@ -25,7 +25,9 @@ QUARTER = 15 * MINUTE
 STATES = ["unknown", "wrong", "no_password", "closed", "too_long"]
 
 
-def refused(portal: Portal, username: str, password: str = "wrong", client: Client = VISITOR) -> str:
+def refused(
+    portal: Portal, username: str, password: str = "wrong", client: Client = VISITOR
+) -> str:
     """Return the reason of a refusal."""
     with pytest.raises(ParentAuthError) as caught:
         portal.sign_in(username, password, client)

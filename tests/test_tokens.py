@@ -47,7 +47,9 @@ def reason(account: Account, digest: str, *, now=START, not_before=None) -> str:
 
 def live(account: Account, origin: Origin, now=START) -> list[str]:
     """Return the digests of live tokens."""
-    return [token.digest for token in account.tokens if token.origin is origin and token.is_live(now)]
+    return [
+        token.digest for token in account.tokens if token.origin is origin and token.is_live(now)
+    ]
 
 
 class TestIssue:
@@ -136,7 +138,7 @@ class TestVerdict:
         assert expected == reason(issued(ANNA, "a"), "a", not_before=START + offset)
 
     def test_spent_stays_spent(self) -> None:
-        """"Used" and "revoked" depend on no clock."""
+        """ "Used" and "revoked" depend on no clock."""
         account = redeem(issued(ANNA, "a", "b"), "a", now=START + DAY)
         for now in (START - DAY, START, START + DAY, START + 1000 * DAY):
             assert ("used", "revoked") == (

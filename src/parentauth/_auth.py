@@ -20,7 +20,14 @@ from parentauth import (
     _worker,
 )
 from parentauth._codec import TokenCodec, check_secret_keys
-from parentauth._configuration import lifetimes, networks, sender_address, typed_key, utc_now
+from parentauth._configuration import (
+    lifetimes,
+    networks,
+    pace,
+    sender_address,
+    typed_key,
+    utc_now,
+)
 from parentauth._devices import Devices
 from parentauth._events import Announcer, EventKind, Listener
 from parentauth._fallback import with_fallback
@@ -124,10 +131,10 @@ class ParentAuth:
             sessions=SessionRules(session_idle, session_absolute, not_before),
             codec=TokenCodec(keys),
             devices=Devices(keys, audience=site.base_url),
-            slots=Slots(hashes_at_once or os.cpu_count() or 1),
+            slots=Slots((os.cpu_count() or 1) if hashes_at_once is None else hashes_at_once),
             announce=Announcer(tuple(listeners)),
             exempt=networks(exempt_networks),
-            reset_pace=reset_pace,
+            reset_pace=pace(reset_pace),
             locale=locale,
             sender=sender_address(sender, site),
             # Made by the configured hasher, so that who has no account costs the same.

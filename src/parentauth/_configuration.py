@@ -44,6 +44,13 @@ def lifetimes(
     return Lifetimes(first_login, reset, delay, not_before)
 
 
+def pace(per_minute: int) -> int:
+    """Check how many reset mails may leave in a minute."""
+    if per_minute < 1:
+        raise ConfigurationError(f"reset_pace is {per_minute}; let at least 1 mail a minute leave")
+    return per_minute
+
+
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
     """Read networks in CIDR form."""
     try:

@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from parentauth import _lifecycle
-from parentauth._addresses import read_address
+from parentauth._addresses import ADDRESS_MAX, read_address
 from parentauth._canonical import USERNAME_MAX, username_key
 from parentauth._model import Account, ChildLink
 from parentauth.exceptions import AddressError
@@ -75,12 +75,21 @@ def problems(families: Iterable[Family], locales: Iterable[str]) -> list[str]:
     known, found = frozenset(locales), list[str]()
     first_rows: dict[str, Family] = {}
     names: dict[str, Family] = {}
+    links: dict[tuple[str, str], ChildLink] = {}
     for family in families:
         found += [f"{_place(family)}{problem}" for problem in _row_problems(family, known)]
+        if not family.id:
+            continue
         first = first_rows.setdefault(family.id, family)
         found += [f"{_place(family)}{problem}" for problem in _disagreements(first, family)]
+        found += [
+            f"{_place(family)}child {link.child_id!r} differs from an earlier row of parent "
+            f"{family.id!r}; keep one of them"
+            for link in family.children
+            if link != links.setdefault((family.id, link.child_id), link)
+        ]
         holder = names.setdefault(username_key(family.username), family)
-        if holder.id != family.id:
+        if family.username.strip() and holder.id != family.id:
             found.append(
                 f"{_place(family)}username {family.username!r} is also that of parent "
                 f"{holder.id!r}; give each parent a username of their own"
@@ -156,7 +165,7 @@ def _row_problems(family: Family, locales: frozenset[str]) -> Iterable[str]:
         try:
             read_address(family.email)
         except AddressError:
-            yield f"email {family.email!r} is no e-mail address; correct it or leave it empty"
+            yield f"email {family.email[:ADDRESS_MAX]!r} is no e-mail address; correct it or leave it empty"
     if family.locale and family.locale not in locales:
         yield f"locale {family.locale!r} is unknown; use {', '.join(sorted(locales))} or nothing"
     for link in family.children:
@@ -175,7 +184,9 @@ def _link_problems(link: ChildLink) -> Iterable[str]:
     ):
         if not text.isprintable() or len(text) > TEXT_MAX:
             yield f"{label} is too long or has characters that can't be printed; remove them"
-    if link.since and link.until and link.since >= link.until:
+    if any(day is not None and day.tzinfo is None for day in (link.since, link.until)):
+        yield "since and until need a time zone; use datetimes with tzinfo"
+    elif link.since and link.until and link.since >= link.until:
         yield "until is not after since; correct one of them"
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +17,9 @@ from parentauth.exceptions import FamiliesError
 
 REQUIRED: Final = ("username", "email", "parent_name", "locale", "child_id", "child_name", "class")
 OPTIONAL: Final = ("parent_id", "since", "until")
+COLUMNS_MAX: Final = 50
+# So much of what is wrong is repeated in a message.
+NAME_SHOWN: Final = 60
 
 
 def read_families(source: Path | bytes, *, zone: ZoneInfo) -> list[Family]:
@@ -37,6 +41,15 @@ def read_families(source: Path | bytes, *, zone: ZoneInfo) -> list[Family]:
     """
     data = source if isinstance(source, bytes) else _contents(source)
     reader = csv.DictReader(io.StringIO(_decoded(data), newline=""), delimiter=_separator(data))
+    try:
+        return _read(reader, zone)
+    except csv.Error as error:
+        raise FamiliesError(
+            [f"line {reader.line_num}: can't be read ({error}); save the file as CSV again"]
+        ) from error
+
+
+def _read(reader: "csv.DictReader[str]", zone: ZoneInfo) -> list[Family]:
     header = [name.strip().lower() for name in reader.fieldnames or ()]
     _check_header(header)
     reader.fieldnames = header
@@ -74,9 +87,13 @@ def _separator(data: bytes) -> str:
 
 
 def _check_header(header: list[str]) -> None:
+    if len(header) > COLUMNS_MAX:
+        raise FamiliesError(
+            [f"line 1: {len(header)} columns are too many; begin with a header of column names"]
+        )
     missing = [name for name in REQUIRED if name not in header]
-    unknown = [name for name in header if name not in REQUIRED + OPTIONAL]
-    twice = {name for name in header if header.count(name) > 1}
+    unknown = [name[:NAME_SHOWN] for name in header if name not in REQUIRED + OPTIONAL]
+    twice = {name[:NAME_SHOWN] for name, count in Counter(header).items() if count > 1}
     found = [f"line 1: column {name!r} is missing; add it to the header" for name in missing]
     found += [f"line 1: column {name!r} is unknown; remove or rename it" for name in unknown]
     found += [f"line 1: column {name!r} is there twice; keep one" for name in sorted(twice)]
@@ -132,7 +149,7 @@ def _day(
             return _midnight(day + timedelta(days=1) if last else day, zone)
         except (ValueError, OverflowError):
             continue
-    found.append(f"{place}: {text!r} is no date; write it like 2026-06-30 or 30/06/2026")
+    found.append(f"{place}: {text[:NAME_SHOWN]!r} is no date; write it like 2026-06-30 or 30/06/2026")
     return None
 
 

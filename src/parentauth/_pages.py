@@ -33,6 +33,8 @@ _FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
 }
 PAGES: Final = tuple(_FLOWS)
 _GETS: Final = ("GET", "HEAD")
+# What an adapter could not read: too large, or no form at all.
+_UNREADABLE: Final = (400, 413)
 _POST_ONLY: Final = ("logout",)
 _GET_ONLY: Final = ("well_known",)
 
@@ -60,7 +62,7 @@ class Pages:
             return self._not_allowed(request, _allowed(page))
         if request.method == "POST" and self._is_cross_site(request):
             return self.expired_form(page, request)
-        return self._answered(page, request, _FLOWS[page])
+        return self._answered(self._visit(page, request), _FLOWS[page])
 
     def link(self, token: str, request: PageRequest) -> Outcome:
         """
@@ -71,7 +73,8 @@ class Pages:
         """
         if request.method not in _GETS:
             return self._not_allowed(request, _GETS)
-        return self._answered("token", request, lambda v: _page_password.link(v, token))
+        visit = self._visit("token", request)
+        return self._answered(visit, lambda v: _page_password.link(v, token))
 
     def expired_form(self, page: str, request: PageRequest) -> Outcome:
         """
@@ -86,13 +89,16 @@ class Pages:
         form = {name: values for name, values in request.form.items() if name != "lang"}
         # A form may be sent to any address of ours, a mailed link's too.
         page = page if page in PAGES else "token"
-        return self._answered(page, attrs.evolve(request, form=form), _expired)
+        visit = self._visit(page, attrs.evolve(request, form=form), counted=False)
+        return self._answered(visit, _expired)
 
     def error(self, request: PageRequest, status: int) -> Show:
         """Answer 404, 405, 500 and the like without jargon."""
         if status >= 500:  # noqa: PLR2004  HTTP's own number
             # What failed may be the storage: this page asks nothing of it.
             request = attrs.evolve(request, session_id=None)
+        if status in _UNREADABLE and request.method == "POST" and not self._is_cross_site(request):
+            self._auth.count_bad_input(client_of(request))
         visit = self._visit("login", request)
         return visit.views.error(words.error(visit.texts, status), status=status)
 
@@ -138,13 +144,10 @@ class Pages:
             base_url=self._auth.site.base_url,
         )
 
-    def _visit(self, page: str, request: PageRequest) -> Visit:
-        return Visit(self._auth, self.cookies, request, page)
+    def _visit(self, page: str, request: PageRequest, *, counted: bool = True) -> Visit:
+        return Visit(self._auth, self.cookies, request, page, counted)
 
-    def _answered(
-        self, page: str, request: PageRequest, flow: Callable[[Visit], Outcome]
-    ) -> Outcome:
-        visit = self._visit(page, request)
+    def _answered(self, visit: Visit, flow: Callable[[Visit], Outcome]) -> Outcome:
         outcome: Outcome
         try:
             outcome = _menu_only(visit) or flow(visit)

@@ -161,7 +161,7 @@ def _base_url_problem(url: str) -> str | None:
         return "is not absolute"
     if parts.query or parts.fragment or parts.username or parts.password or "@" in parts.netloc:
         return "has more than a host and a path"
-    if not url.isascii() or not url.isprintable() or not _UNSAFE.isdisjoint(url):
+    if not url.isascii() or not url.isprintable() or not _UNSAFE.isdisjoint(url) or " " in url:
         return "has characters that no address has"
     if parts.scheme == "http" and not is_loopback(host):
         return "is not encrypted"

@@ -24,12 +24,14 @@ class Visit:
 
     Args:
         page: The page that was asked for.
+        counted: Whether bad input is a failure of the client's; another site's form is none.
     """
 
     auth: ParentAuth
     cookies: CookieNames
     request: PageRequest
     page: str
+    counted: bool = True
     _present: Present | None = None
     _resumed: bool = False
 
@@ -55,12 +57,13 @@ class Visit:
         try:
             return _single(self.request.form, name)
         except InputError:
-            self.auth.count_bad_input(self.client)
+            if self.counted:
+                self.auth.count_bad_input(self.client)
             raise
 
     def asked(self, name: str) -> str:
         """Return a field of the form or, with GET, of the query."""
-        return _single(self.request.form if self.posted else self.request.query, name)
+        return self.field(name) if self.posted else _single(self.request.query, name)
 
     def noted(self, notice: str) -> bool:
         """Tell whether a redirect of ours left *notice* in the query."""

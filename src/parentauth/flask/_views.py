@@ -41,6 +41,7 @@ def blueprint(paths: Paths) -> Blueprint:
     for page in PAGES:
         pages.add_url_rule(paths.of(page), page, _view(page), methods=METHODS)
     pages.add_url_rule(f"{paths.of('token')}/<path:token>", "link", _link, methods=METHODS)
+    pages.before_request(_hide_token)
     pages.before_request(_limit_form)
     pages.before_request(_check_csrf)
     pages.after_request(_guard)
@@ -60,6 +61,12 @@ def _view(page: str) -> Callable[[], Response]:
 def _link(token: str) -> Response:
     state = state_of()
     return _answer(state.pages.link(token, page_request(request, state)))
+
+
+def _hide_token() -> None:
+    """Take the token out of the path, which Flask and hosts write into their logs of errors."""
+    if request.endpoint == "parentauth.link":
+        request.path = state_of().auth.site.paths.of("token")
 
 
 def _limit_form() -> None:
