@@ -1,11 +1,13 @@
 """How Sphinx builds the documentation: `make docs`."""
 
 import builtins
+import sys
 import tomllib
 
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "parentauth"
 author = "the parentauth authors"
@@ -18,6 +20,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    # Ours, in _ext/.
+    "commands",
+    "public_names",
+    "token_states",
 ]
 exclude_patterns = ["_build"]
 language = "en"

@@ -4,8 +4,10 @@ import html
 import re
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import attrs
@@ -274,11 +276,23 @@ def forms_of(response: TestResponse) -> list[PageForm]:
     return reader.forms
 
 
-def sqlite_storage(folder: Path, name: str = "portal.db") -> SQLAlchemyStorage:
-    """Make a storage in a real SQLite file."""
-    storage = SQLAlchemyStorage.from_url(f"sqlite:///{folder / name}")
-    storage.create_all()
-    return storage
+def sqlite_storage(folder: Path) -> SQLAlchemyStorage:
+    """Give a storage in a SQLite file that has the school's families already."""
+    path = folder / "portal.db"
+    path.write_bytes(_school_database())
+    return SQLAlchemyStorage.from_url(f"sqlite:///{path}")
+
+
+@cache
+def _school_database() -> bytes:
+    """Make the file once: each test takes a copy, which costs no flush to the disk."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "school.db"
+        storage = SQLAlchemyStorage.from_url(f"sqlite:///{path}")
+        storage.create_all()
+        Portal(storage=storage)
+        storage.engine.dispose()
+        return path.read_bytes()
 
 
 def dump(engine: sqlalchemy.Engine) -> dict[str, list[tuple[Any, ...]]]:

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from hypothesis import given
@@ -29,7 +31,7 @@ class TestKnows:
             (-SKEW - SECOND, False),
         ],
     )
-    def test_year(self, offset, *, known: bool) -> None:
+    def test_year(self, offset: timedelta, *, known: bool) -> None:
         """A device is remembered for a year; a note from the future only within the clocks' skew."""
         note = DEVICES.remember("anna", now=START)
 

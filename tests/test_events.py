@@ -1,5 +1,7 @@
 import logging
 
+from collections.abc import Callable
+
 import attrs
 import pytest
 
@@ -77,7 +79,7 @@ class TestAnnouncer:
         assert event == caplog.records[0].parentauth_event
 
 
-def _refused(error: type[Exception], call) -> None:
+def _refused(error: type[Exception], call: Callable[[], object]) -> None:
     with pytest.raises(error):
         call()
 
@@ -196,7 +198,9 @@ class TestFlows:
         ],
         ids=lambda value: getattr(value, "__name__", ""),
     )
-    def test_table(self, portal: Portal, flow, kinds: list[EventKind]) -> None:
+    def test_table(
+        self, portal: Portal, flow: Callable[[Portal], None], kinds: list[EventKind]
+    ) -> None:
         """Each flow tells these events, in this order, and no others."""
         flow(portal)
 

@@ -356,6 +356,21 @@ class TestCookies:
                 part.strip() for part in given[name].split(";")
             }
 
+    def test_of_flask(self) -> None:
+        """Flask's own cookie, in which the CSRF token travels, is as strict; its name is the host's."""
+        cookie = set_cookies(Site().browser().get("/login"))["session"]
+        plain = Site(
+            config={
+                "PARENTAUTH_BASE_URL": "http://127.0.0.1:5000",
+                "SESSION_COOKIE_SAMESITE": "Strict",
+            }
+        )
+        page = plain.app.test_client().get("/login", base_url="http://127.0.0.1:5000")
+
+        check_cookie(cookie)
+        assert "SameSite=Strict" in set_cookies(page)["session"]
+        assert "Secure" not in set_cookies(page)["session"]
+
     def test_nothing_personal(self) -> None:
         """No cookie tells who its holder is."""
         site = Site()

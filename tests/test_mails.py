@@ -99,8 +99,7 @@ class TestAccess:
 
         for line in (
             "Bonjour Anna Peeters,",
-            "École Saint-Exupéry vous donne accès à son portail. Avec le jeton de connexion "
-            "ci-dessous, vous choisissez votre mot de passe personnel.",
+            "École Saint-Exupéry vous donne accès à son portail. Avec le jeton de connexion ci-dessous, vous choisissez votre mot de passe personnel.",
             "Nom d'utilisateur : anna.peeters",
             "Jeton de connexion :",
             "Il est valable jusqu'au lundi 7 décembre 2026 à 18 h, et utilisable une seule fois.",

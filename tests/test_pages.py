@@ -1,16 +1,19 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Never
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import attrs
 import pytest
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from parentauth import Child, EventKind, PasswordPolicy, Violation
 from parentauth._slots import Slots
 from parentauth.pages import HEADERS, PAGES, Cookie, PageRequest, Pages, Redirect, Show
 from parentauth.throttles import MemoryThrottle
-from tests.doubles import RecordingStorage
+from tests.doubles import ConflictingStorage, RecordingStorage
 from tests.school import DAY, MINUTE, OTHER_PASSWORD, PASSWORD, SECOND, Portal
 
 PATHS = {
@@ -95,13 +98,13 @@ class Browser:
             **{**given, **self.values, **values},
         )
 
-    def get(self, page: str, query: Mapping[str, Any] | None = None, **values: Any) -> Any:
+    def get(self, asked: str, query: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """GET a page."""
-        return self.keep(self.pages.respond(page, self.request("GET", query=query, **values)))
+        return self.keep(self.pages.respond(asked, self.request("GET", query=query, **values)))
 
-    def post(self, page: str, form: Mapping[str, Any] | None = None, **values: Any) -> Any:
+    def post(self, asked: str, form: Mapping[str, Any] | None = None, **values: Any) -> Any:
         """POST a form."""
-        return self.keep(self.pages.respond(page, self.request("POST", form, **values)))
+        return self.keep(self.pages.respond(asked, self.request("POST", form, **values)))
 
     def link(self, token: str, **values: Any) -> Any:
         """GET a mailed link."""
@@ -171,15 +174,15 @@ def visitor(portal: Portal) -> Browser:
 
 
 class TestMethods:
-    @pytest.mark.parametrize("page", PAGES)
+    @pytest.mark.parametrize("asked", PAGES)
     @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
-    def test_others(self, visitor: Browser, page: str, method: str) -> None:
+    def test_others(self, visitor: Browser, asked: str, method: str) -> None:
         """Other methods are answered 405, with those that are allowed, and change nothing."""
         before = visitor.portal.everything()
-        show = visitor.pages.respond(page, visitor.request(method))
+        show = visitor.pages.respond(asked, visitor.request(method))
 
         assert 405 == show.status
-        allowed = {"logout": "POST", "well_known": "GET, HEAD"}.get(page, "GET, HEAD, POST")
+        allowed = {"logout": "POST", "well_known": "GET, HEAD"}.get(asked, "GET, HEAD, POST")
         assert allowed == show.headers["Allow"]
         assert before == visitor.portal.everything()
 
@@ -190,11 +193,11 @@ class TestMethods:
 
         assert (405, "GET, HEAD") == (show.status, show.headers["Allow"])
 
-    @pytest.mark.parametrize("page", [page for page in PAGES if page != "logout"])
-    def test_head(self, visitor: Browser, page: str) -> None:
+    @pytest.mark.parametrize("asked", [asked for asked in PAGES if asked != "logout"])
+    def test_head(self, visitor: Browser, asked: str) -> None:
         """HEAD is answered like GET."""
         get, head = (
-            visitor.pages.respond(page, visitor.request(method)) for method in ("GET", "HEAD")
+            visitor.pages.respond(asked, visitor.request(method)) for method in ("GET", "HEAD")
         )
 
         assert get == head
@@ -218,8 +221,8 @@ class TestGetChangesNothing:
         before = portal.everything()
         portal.forget()
         for method in ("GET", "HEAD"):
-            for page in PAGES:
-                visitor.pages.respond(page, visitor.request(method, query={"next": "/x"}))
+            for asked in PAGES:
+                visitor.pages.respond(asked, visitor.request(method, query={"next": "/x"}))
             for token in (live, NOBODYS, "", "x" * 500):
                 for _ in range(60):
                     visitor.pages.link(token, visitor.request(method))
@@ -233,8 +236,8 @@ class TestGetChangesNothing:
         """Without a session cookie no page asks the storage."""
         storage = RecordingStorage(visitor.portal.storage)
         visitor.portal.auth = visitor.portal.new_auth(storage=storage)
-        for page in PAGES:
-            visitor.get(page)
+        for asked in PAGES:
+            visitor.get(asked)
         visitor.link(NOBODYS)
 
         assert [] == storage.calls
@@ -243,14 +246,14 @@ class TestGetChangesNothing:
         """Looking at links and pages touches no counter."""
 
         class Untouchable(MemoryThrottle):
-            def hit(self, key, **values):
+            def hit(self, key: str, **values: Any) -> Never:
                 raise AssertionError(key)
 
             peek = hit
 
         visitor.portal.auth = visitor.portal.new_auth(throttle=Untouchable())
-        for page in PAGES:
-            visitor.get(page)
+        for asked in PAGES:
+            visitor.get(asked)
         visitor.link(NOBODYS)
 
 
@@ -504,8 +507,8 @@ class TestToken:
         assert {"token": "Introduisez votre jeton de connexion."} == errors_of(show)
         assert [] == visitor.portal.told
 
-    @pytest.mark.parametrize("page", ["token", "password"])
-    def test_verdicts(self, visitor: Browser, page: str) -> None:
+    @pytest.mark.parametrize("asked", ["token", "password"])
+    def test_verdicts(self, visitor: Browser, asked: str) -> None:
         """Each verdict has its sentence and its next step, on CONNEXION and on MODIFIER."""
         portal = visitor.portal
         used, revoked = portal.invited("p1"), portal.invited("p2")
@@ -518,38 +521,35 @@ class TestToken:
         expected = {
             NOBODYS: ("Ce jeton n'est pas valable. Copiez-le en entier depuis le mail.", []),
             used: (
-                "Ce jeton a déjà servi. Votre mot de passe est déjà défini : passez par "
-                "« Connexions suivantes ».",
+                "Ce jeton a déjà servi. Votre mot de passe est déjà défini : passez par « Connexions suivantes ».",
                 ["/login", "/forgot"],
             ),
             revoked: (
-                "Ce jeton n'est plus valable. Utilisez le mail le plus récent, "
-                "ou demandez-en un nouveau.",
+                "Ce jeton n'est plus valable. Utilisez le mail le plus récent, ou demandez-en un nouveau.",
                 ["/forgot"],
             ),
             closed: ("Ce compte est fermé. Téléphonez à l'école.", []),
             expired: (
-                "Ce jeton n'est plus valable depuis le mardi 15 septembre 2026 à 10 h. "
-                "Demandez-en un nouveau.",
+                "Ce jeton n'est plus valable depuis le mardi 15 septembre 2026 à 10 h. Demandez-en un nouveau.",
                 ["/forgot"],
             ),
         }
         portal.clock.advance(14 * DAY)
         for token, (sentence, steps) in expected.items():
             form = {"token": token, "new_password": PASSWORD, "confirmation": PASSWORD}
-            show = visitor.post(page, form)
+            show = visitor.post(asked, form)
 
             assert ("token.html", 422) == (show.template, show.status)
             assert [sentence] == said(show)
             assert steps == steps_of(show)
             assert token == values_of(show)["token"]
 
-    @pytest.mark.parametrize("page", ["token", "password"])
-    def test_throttled(self, visitor: Browser, page: str) -> None:
+    @pytest.mark.parametrize("asked", ["token", "password"])
+    def test_throttled(self, visitor: Browser, asked: str) -> None:
         """After a hundred bad tokens: 429, with the time to wait, the token kept."""
         for _ in range(100):
             visitor.post("token", {"token": NOBODYS})
-        show = visitor.post(page, {"token": NOBODYS})
+        show = visitor.post(asked, {"token": NOBODYS})
 
         assert ("token.html", 429, "900") == (
             show.template,
@@ -968,6 +968,28 @@ class TestChildren:
         assert ("error.html", 404) == (show.template, show.status)
         assert EventKind.CHILD_REFUSED in visitor.portal.told
 
+    @pytest.mark.parametrize(
+        ("meanwhile", "location"),
+        [
+            (lambda portal: portal.auth.end_sessions("p2"), "/login?next=%2Fchildren"),
+            (lambda portal: portal.change("p2", active=False), "/login?next=%2Fchildren"),
+        ],
+    )
+    def test_ended_meanwhile(
+        self, visitor: Browser, meanwhile: Callable[[Portal], None], location: str
+    ) -> None:
+        """A session that ends between the look and the choice signs in again."""
+        visitor.signed_in("p2")
+        choose = visitor.portal.auth.select_child
+
+        def late(*values: str) -> object:
+            meanwhile(visitor.portal)
+            return choose(*values)
+
+        visitor.portal.auth.select_child = late
+
+        assert location == visitor.post("children", {"child": "c2"}).location
+
     def test_link_ended(self, visitor: Browser) -> None:
         """A link that ends is gone on the next request: first one, then none, and no loop."""
         visitor.signed_in("p2")
@@ -1058,14 +1080,14 @@ class TestLanguage:
         assert ("fr", "Français", True) == tuple(choices[0].values())
         assert {"code": "en", "name": "English", "current": False} == choices[-1]
 
-    @pytest.mark.parametrize("page", ["login", "token", "forgot", "children", "password_change"])
-    def test_without_values(self, visitor: Browser, page: str) -> None:
+    @pytest.mark.parametrize("asked", ["login", "token", "forgot", "children", "password_change"])
+    def test_without_values(self, visitor: Browser, asked: str) -> None:
         """The menu of an empty page sets the cookie for a year and shows the page by GET."""
         visitor.signed_in("p2")
-        redirect = visitor.post(page, {"lang": "en", "next": "/x", "csrf_token": "csrf-value"})
+        redirect = visitor.post(asked, {"lang": "en", "next": "/x", "csrf_token": "csrf-value"})
 
         path, query = urlsplit(redirect.location).path, urlsplit(redirect.location).query
-        assert (PATHS[page], {"next": ["/x"]}) == (path, parse_qs(query))
+        assert (PATHS[asked], {"next": ["/x"]}) == (path, parse_qs(query))
         [cookie] = redirect.cookies
         assert ("__Host-parentauth-lang", "en", 365 * 86400) == (
             cookie.name,
@@ -1075,7 +1097,7 @@ class TestLanguage:
         assert "en" == visitor.get("token").context["lang"]
 
     @pytest.mark.parametrize(
-        ("page", "values"),
+        ("asked", "values"),
         [
             ("login", {"username": "anna", "next": "/x"}),
             ("token", {"token": NOBODYS}),
@@ -1083,10 +1105,10 @@ class TestLanguage:
             ("forgot", {"email": "anna@example.be"}),
         ],
     )
-    def test_values_kept(self, visitor: Browser, page: str, values: dict[str, str]) -> None:
+    def test_values_kept(self, visitor: Browser, asked: str, values: dict[str, str]) -> None:
         """The menu of a page with values shows them again in the new language; nothing is attempted."""
         before = visitor.portal.everything()
-        show = visitor.post(page, {**values, "lang": "en"})
+        show = visitor.post(asked, {**values, "lang": "en"})
 
         assert ("en", 200) == (show.context["lang"], show.status)
         assert values.items() <= values_of(show).items()
@@ -1132,7 +1154,7 @@ class TestLanguage:
 
 class TestBadInput:
     @pytest.mark.parametrize(
-        ("page", "form"),
+        ("asked", "form"),
         [
             ("login", {"username": ["anna", "bert"], "password": PASSWORD}),
             ("login", {"username": "anna", "password": [PASSWORD, PASSWORD]}),
@@ -1150,35 +1172,35 @@ class TestBadInput:
             ("children", {"child": "c2\0"}),
         ],
     )
-    def test_refused(self, visitor: Browser, page: str, form: dict) -> None:
+    def test_refused(self, visitor: Browser, asked: str, form: dict) -> None:
         """A field that came twice, or holds what no form sends, is 400 and does nothing."""
         visitor.signed_in("p2")
         before = visitor.portal.everything()
-        show = visitor.post(page, form)
+        show = visitor.post(asked, form)
 
         assert ("error.html", 400) == (show.template, show.status)
         assert BAD_FORM == plain(show.context["text"]["message"])
         assert before == visitor.portal.everything()
 
     @pytest.mark.parametrize(
-        ("page", "name"),
+        ("asked", "name"),
         [("login", "username"), ("forgot", "email"), ("token", "token"), ("children", "child")],
     )
     @pytest.mark.parametrize("value", [["a", "b"], "\0"])
-    def test_counted(self, visitor: Browser, page: str, name: str, value: object) -> None:
+    def test_counted(self, visitor: Browser, asked: str, name: str, value: object) -> None:
         """Bad input counts as a failure of the client's prefix."""
         visitor.portal.connected("p1")
         visitor.signed_in("p2")
         for _ in range(100):
-            visitor.post(page, {name: value})
+            visitor.post(asked, {name: value})
         show = visitor.post("login", {"username": "anna", "password": PASSWORD})
 
         assert 429 == show.status
 
-    @pytest.mark.parametrize(("page", "name"), [("login", "next"), ("forgot", "notice")])
-    def test_query(self, visitor: Browser, page: str, name: str) -> None:
+    @pytest.mark.parametrize(("asked", "name"), [("login", "next"), ("forgot", "notice")])
+    def test_query(self, visitor: Browser, asked: str, name: str) -> None:
         """A repeated field in the query is 400."""
-        assert 400 == visitor.get(page, {name: ["/a", "/b"]}).status
+        assert 400 == visitor.get(asked, {name: ["/a", "/b"]}).status
 
     def test_repeated_language(self, visitor: Browser) -> None:
         """A repeated language chooses none."""
@@ -1191,8 +1213,80 @@ class TestBadInput:
         assert "fr" == visitor.get("login", language="\ud800,;q=\0").context["lang"]
 
 
+NAMES = [
+    "username",
+    "password",
+    "next",
+    "token",
+    "switch",
+    "new_password",
+    "confirmation",
+    "current_password",
+    "email",
+    "child",
+    "lang",
+    "notice",
+    "csrf_token",
+]
+KNOWN = ["", "1", "anna", "bert", "c2", "en", "xx", "sent", "/x", "//evil", "anna@example.be"]
+HOSTILE = ["\0", "\ud800", "é" * 40, "x" * 3000]
+VALUES = st.sampled_from([*KNOWN, *HOSTILE, PASSWORD, OTHER_PASSWORD, NOBODYS]) | st.text(
+    st.characters(exclude_categories=[]), max_size=20
+)
+FIELDS = st.dictionaries(st.sampled_from(NAMES), st.lists(VALUES, max_size=2), max_size=6)
+
+
+class TestAnyRequest:
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        st.sampled_from(PAGES),
+        st.sampled_from(["GET", "HEAD", "POST", "PUT"]),
+        st.sampled_from([None, "p1", "p2", "unknown"]),
+        FIELDS,
+        FIELDS,
+    )
+    def test_answered(
+        self, asked: str, method: str, who: str | None, form: dict, query: dict
+    ) -> None:
+        """Whatever is sent to whichever page by whomever has an answer of ours, on this site."""
+        visitor = Browser(Portal())
+        if who in {"p1", "p2"}:
+            visitor.signed_in(who)
+        elif who:
+            visitor.cookies["__Host-parentauth"] = who
+        outcome = visitor.pages.respond(asked, visitor.request(method, form, query))
+
+        if isinstance(outcome, Redirect):
+            assert outcome.location.startswith("/")
+            assert not outcome.location.startswith("//")
+        else:
+            assert outcome.status in {200, 400, 403, 404, 405, 422}
+            assert outcome.status == 200 or method in {"POST", "PUT"} or 400 <= outcome.status < 410
+        for cookie in outcome.cookies:
+            assert cookie.name.startswith("__Host-")
+
+
+class TestConflicts:
+    @pytest.mark.parametrize("asked", ["login", "password", "children", "logout"])
+    def test_busy(self, visitor: Browser, asked: str) -> None:
+        """Who loses every race for the account is asked to try again, and nothing is written."""
+        visitor.signed_in("p2")
+        token = visitor.portal.invited("p1")
+        storage = ConflictingStorage(visitor.portal.storage)
+        visitor.portal.auth = visitor.portal.new_auth(storage=storage)
+        before = visitor.portal.everything()
+        storage.conflicts = 10
+        form = {"username": "bert", "password": PASSWORD, "child": "c2", "token": token}
+        form |= {"switch": "1", "new_password": PASSWORD, "confirmation": PASSWORD}
+        show = visitor.post(asked, form)
+
+        assert ("error.html", 503) == (show.template, show.status)
+        assert "1" == show.headers["Retry-After"]
+        assert before == visitor.portal.everything()
+
+
 class TestCrossSite:
-    @pytest.mark.parametrize("page", [page for page in PAGES if page != "well_known"])
+    @pytest.mark.parametrize("asked", [asked for asked in PAGES if asked != "well_known"])
     @pytest.mark.parametrize(
         "headers",
         [
@@ -1203,7 +1297,7 @@ class TestCrossSite:
             {"origin": "http://[", "host": "portail.ecole.be"},
         ],
     )
-    def test_refused(self, visitor: Browser, page: str, headers: dict[str, str]) -> None:
+    def test_refused(self, visitor: Browser, asked: str, headers: dict[str, str]) -> None:
         """A form that another site sent is refused before anything is done."""
         visitor.signed_in("p2")
         token = visitor.portal.invited("p1")
@@ -1220,7 +1314,7 @@ class TestCrossSite:
             "confirmation": OTHER_PASSWORD,
             "switch": "1",
         }
-        show = visitor.post(page, form, **headers)
+        show = visitor.post(asked, form, **headers)
 
         assert (403, ()) == (show.status, show.cookies)
         assert before == visitor.portal.everything()
@@ -1252,7 +1346,7 @@ class TestCrossSite:
 
 class TestExpiredForm:
     @pytest.mark.parametrize(
-        ("page", "form", "template", "kept"),
+        ("asked", "form", "template", "kept"),
         [
             (
                 "login",
@@ -1272,11 +1366,11 @@ class TestExpiredForm:
         ],
     )
     def test_form_again(
-        self, visitor: Browser, page: str, form: dict, template: str, kept: dict
+        self, visitor: Browser, asked: str, form: dict, template: str, kept: dict
     ) -> None:
         """The same form is shown again with a new CSRF value; all but passwords is kept."""
         visitor.signed_in("p1")
-        show = visitor.pages.expired_form(page, visitor.request("POST", form))
+        show = visitor.pages.expired_form(asked, visitor.request("POST", form))
 
         assert (template, 403) == (show.template, show.status)
         assert [EXPIRED_FORM] == said(show)
@@ -1285,10 +1379,10 @@ class TestExpiredForm:
         assert {"name": "csrf_token", "value": "csrf-value"} == show.context["csrf"]
         assert [EventKind.CSRF_REFUSED] == visitor.portal.told
 
-    @pytest.mark.parametrize("page", ["children", "logout", "password_change"])
-    def test_others(self, visitor: Browser, page: str) -> None:
+    @pytest.mark.parametrize("asked", ["children", "logout", "password_change"])
+    def test_others(self, visitor: Browser, asked: str) -> None:
         """Where there is no form to show again, there is a way on."""
-        show = visitor.pages.expired_form(page, visitor.request("POST"))
+        show = visitor.pages.expired_form(asked, visitor.request("POST"))
 
         assert ("error.html", 403, ["/children"]) == (show.template, show.status, steps_of(show))
 

@@ -3,7 +3,16 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from parentauth import Child, ChildLink, ChooseChild, Client, Dashboard, EventKind, NoChild
+from parentauth import (
+    Child,
+    ChildLink,
+    ChooseChild,
+    Client,
+    Dashboard,
+    EventKind,
+    NoChild,
+    SignedIn,
+)
 from parentauth._outbox import IntentKind
 from parentauth._slots import Slots
 from parentauth.exceptions import (
@@ -246,7 +255,9 @@ class TestSelectChild:
 
 
 class TestChangePassword:
-    def change(self, portal: Portal, session_id: str, current: str = PASSWORD, **values: object):
+    def change(
+        self, portal: Portal, session_id: str, current: str = PASSWORD, **values: object
+    ) -> SignedIn:
         """Change to the other password."""
         given = {"new_password": OTHER_PASSWORD, "confirmation": OTHER_PASSWORD, **values}
         return portal.auth.change_password(session_id, current=current, **given)

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import pytest
@@ -51,7 +51,7 @@ class TestIsLive:
 
 class TestPresent:
     @given(LINKS, strategies.moments(), st.none() | st.text())
-    def test_policy(self, links: list[ChildLink], now, chosen: str | None) -> None:
+    def test_policy(self, links: list[ChildLink], now: datetime, chosen: str | None) -> None:
         """For all links and clocks: the chosen one if live, else the only one, else none."""
         live = [link for link in links if link.is_live(now)]
         shown = present(account_with(links), session_on(chosen), now=now)
@@ -71,7 +71,9 @@ class TestPresent:
             assert NoChild() == shown.landing
 
     @given(LINKS, strategies.child_links(), strategies.moments())
-    def test_dead_link_blocks_nobody(self, links: list[ChildLink], dead: ChildLink, now) -> None:
+    def test_dead_link_blocks_nobody(
+        self, links: list[ChildLink], dead: ChildLink, now: datetime
+    ) -> None:
         """A link that is not live changes nothing for the others, wherever it stands."""
         dead = attrs.evolve(dead, child_id="dead", since=None, until=now)
         links = [link for link in links if link.child_id != "dead"]
@@ -82,7 +84,7 @@ class TestPresent:
                 assert without == present(account_with(mixed), session_on(chosen), now=now)
 
     @given(LINKS, strategies.moments())
-    def test_only_linked(self, links: list[ChildLink], now) -> None:
+    def test_only_linked(self, links: list[ChildLink], now: datetime) -> None:
         """The present child is always one of the account's own live links."""
         for chosen in ("", "other", *(link.child_id for link in links)):
             shown = present(account_with(links), session_on(chosen), now=now)

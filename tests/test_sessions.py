@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parentauth import Account
+from parentauth import Account, Session
 from parentauth._sessions import (
     SEEN_EVERY,
     SESSIONS_KEPT,
@@ -28,7 +28,7 @@ RULES = SessionRules()
 ANNA = Account("p1", "anna")
 
 
-def one(**values: object):
+def one(**values: object) -> tuple[Account, Session]:
     """Return an account with one session, and that session."""
     account = opened(ANNA, "s", RULES, now=START)
     session = attrs.evolve(account.sessions[0], **values)

@@ -1,6 +1,8 @@
 import threading
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, Never
 
 import attrs
 import pytest
@@ -290,7 +292,7 @@ class TestConflicts:
         assert 10 == len(portal.account("p1").sessions)
 
 
-def in_parallel(count: int, call) -> list:
+def in_parallel(count: int, call: Callable[[int], object]) -> list[Any]:
     """Call from many threads at once, and return what each got: a result or an error."""
     barrier, results = threading.Barrier(count), []
 
@@ -480,7 +482,7 @@ class TestThrottle:
         portal.connected("p1")
 
         class Away:
-            def __getattr__(self, name: str):
+            def __getattr__(self, name: str) -> Never:
                 raise OSError("away")
 
         portal.auth = portal.new_auth(throttle=Away())
@@ -496,7 +498,7 @@ class TestThrottle:
         keys = []
 
         class Noting(MemoryThrottle):
-            def hit(self, key, **values):
+            def hit(self, key: str, **values: Any) -> timedelta | None:
                 keys.append(key)
                 return super().hit(key, **values)
 

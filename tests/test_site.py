@@ -91,7 +91,16 @@ class TestUrls:
     def test_defaults(self) -> None:
         """The default paths are the same in every adapter."""
         paths = Paths()
-        names = ["login", "token", "password", "password_change", "forgot", "children", "logout", "well_known"]
+        names = [
+            "login",
+            "token",
+            "password",
+            "password_change",
+            "forgot",
+            "children",
+            "logout",
+            "well_known",
+        ]
 
         assert [
             "/login",

@@ -227,6 +227,7 @@ def pages(error: str) -> Iterator[tuple[str, Context]]:
         | {"next_steps": [{"text": "Connexion", "href": "/login"}]},
     )
     band = {
+        "lang": "fr",
         "text": "Vous êtes connecté au compte de Élise",
         "back": "Revenir",
         "back_href": "/children",

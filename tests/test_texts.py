@@ -241,7 +241,7 @@ class TestFrench:
 class TestTexts:
     def test_unknown(self) -> None:
         """A language without catalogue is refused, with those that there are."""
-        with pytest.raises(ConfigurationError, match="'xx'.*fr.*en"):
+        with pytest.raises(ConfigurationError, match=r"'xx'.*fr.*en"):
             texts("xx")
 
     @pytest.mark.parametrize("locale", ["../fr", "", "fr\0", "FR"])

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
@@ -22,7 +23,7 @@ from parentauth.throttles import MemoryThrottle
 from tests.school import DAY, HOUR, MINUTE, Portal
 
 
-def guard(throttle: MemoryThrottle | None = None, now=START) -> Guard:
+def guard(throttle: MemoryThrottle | None = None, now: datetime = START) -> Guard:
     """Return limits on a throttle."""
     return Guard(throttle or MemoryThrottle(), now)
 
@@ -139,10 +140,8 @@ class TestGuard:
         """What the short window refuses does not use up the long one."""
         throttle = MemoryThrottle()
         for _ in range(500):
-            try:
+            with suppress(ThrottledError):
                 guard(throttle).count_sign_in("x")
-            except ThrottledError as error:
-                assert 15 * MINUTE == error.retry_after
 
         assert 10 == throttle._windows["x:30d"].count
 

@@ -1,12 +1,12 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import attrs
 import pytest
 
-from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from parentauth import Account, Origin, Purpose
+from parentauth import Account, Origin, Purpose, Token
 from parentauth._tokens import (
     DEAD_KEPT,
     LIVE_PER_ORIGIN,
@@ -28,7 +28,11 @@ ANNA = Account("p1", "anna", email="anna@example.be")
 
 
 def issued(
-    account: Account, *digests: str, origin: Origin = Origin.SCHOOL, now=START, ttl: timedelta = TTL
+    account: Account,
+    *digests: str,
+    origin: Origin = Origin.SCHOOL,
+    now: datetime = START,
+    ttl: timedelta = TTL,
 ) -> Account:
     """Issue tokens, one after the other."""
     for digest in digests:
@@ -36,7 +40,9 @@ def issued(
     return account
 
 
-def reason(account: Account, digest: str, *, now=START, not_before=None) -> str:
+def reason(
+    account: Account, digest: str, *, now: datetime = START, not_before: datetime | None = None
+) -> str:
     """Return the verdict as one word."""
     try:
         verdict(account, digest, now=now, not_before=not_before)
@@ -45,7 +51,7 @@ def reason(account: Account, digest: str, *, now=START, not_before=None) -> str:
     return "live"
 
 
-def live(account: Account, origin: Origin, now=START) -> list[str]:
+def live(account: Account, origin: Origin, now: datetime = START) -> list[str]:
     """Return the digests of live tokens."""
     return [
         token.digest for token in account.tokens if token.origin is origin and token.is_live(now)
@@ -248,65 +254,89 @@ class TestHasLive:
         assert not has_live(revoke_all(account, now=START), Origin.SCHOOL, now=START)
 
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("issue"), st.sampled_from(Origin), st.integers(1, 40)),
-        st.tuples(st.just("redeem"), st.integers(0, 60)),
-        st.tuples(st.just("withdraw"), st.integers(0, 60)),
-        st.tuples(st.just("revoke")),
-        st.tuples(st.just("pass"), st.integers(-1, 40)),
-        st.tuples(st.just("address"), st.sampled_from(["anna@example.be", "b@example.be"])),
-        st.tuples(st.just("active"), st.booleans()),
-    ),
-    max_size=60,
-)
+class History(RuleBasedStateMachine):
+    """Whatever happens in whatever order, the rules of the token hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.account, self.now = ANNA, START
+        self.digests: list[str] = []
+        self.spent: set[str] = set()
+        self.ended: dict[str, str] = {}
+
+    @rule(origin=st.sampled_from(Origin), days=st.integers(1, 40))
+    def issue(self, origin: Origin, days: int) -> None:
+        """A new token is live, and the other origin's tokens are as they were."""
+        other = Origin.SCHOOL if origin is Origin.VISITOR else Origin.VISITOR
+        before = live(self.account, other, self.now)
+        digest = f"t{len(self.digests)}"
+        self.digests.append(digest)
+        self.account = issued(self.account, digest, origin=origin, now=self.now, ttl=days * DAY)
+
+        assert digest in live(self.account, origin, self.now)
+        assert before == live(self.account, other, self.now)
+        assert len(self.dead()) <= DEAD_KEPT
+
+    @precondition(lambda self: self.digests)
+    @rule(number=st.integers(0, 100))
+    def redeem(self, number: int) -> None:
+        """No token is redeemed twice, and none outlives a redemption."""
+        digest = self.digests[-1 - number % len(self.digests)]
+        told = reason(self.account, digest, now=self.now)
+        if told != "live":
+            with pytest.raises(TokenRejectedError, match=told):
+                redeem(self.account, digest, now=self.now)
+            return
+        self.account = redeem(self.account, digest, now=self.now)
+
+        assert digest not in self.spent
+        self.spent.add(digest)
+        assert len(self.dead()) == len(self.account.tokens)
+
+    @precondition(lambda self: self.digests)
+    @rule(number=st.integers(0, 100))
+    def withdraw(self, number: int) -> None:
+        """A withdrawn token is gone."""
+        digest = self.digests[-1 - number % len(self.digests)]
+        self.account = withdraw(self.account, digest, before=ANNA)
+
+        assert reason(self.account, digest, now=self.now) == "unknown"
+
+    @rule()
+    def revoke(self) -> None:
+        """Nothing is live afterwards."""
+        self.account = revoke_all(self.account, now=self.now)
+
+        assert len(self.dead()) == len(self.account.tokens) <= DEAD_KEPT
+
+    @rule(days=st.integers(-1, 40))
+    def time_passes(self, days: int) -> None:
+        """Clocks go on, and now and then back."""
+        self.now += days * DAY
+
+    @rule(email=st.sampled_from(["anna@example.be", "b@example.be"]), active=st.booleans())
+    def change(self, email: str, *, active: bool) -> None:
+        """Address and active flag change behind the token's back."""
+        self.account = attrs.evolve(self.account, email=email, active=active)
+
+    @invariant()
+    def bounded(self) -> None:
+        """At most five are live per origin."""
+        for origin in Origin:
+            assert len(live(self.account, origin, self.now)) <= LIVE_PER_ORIGIN
+
+    @invariant()
+    def nothing_revives(self) -> None:
+        """What was used or revoked stays so until it is forgotten."""
+        for token in self.account.tokens:
+            if token.redeemed_at or token.revoked_at:
+                self.ended.setdefault(token.digest, "used" if token.redeemed_at else "revoked")
+        for digest, told in self.ended.items():
+            assert reason(self.account, digest, now=self.now) in {told, "unknown", "closed"}
+
+    def dead(self) -> list[Token]:
+        """Return the tokens that are not live."""
+        return [token for token in self.account.tokens if not token.is_live(self.now)]
 
 
-class TestAllHistories:
-    @given(STEPS)
-    def test_rules(self, steps: list[tuple]) -> None:
-        """Whatever happens in whatever order, the rules of the token hold."""
-        account, now, digests, spent = ANNA, START, [], set()
-        ended: dict[str, str] = {}
-        for step, *values in steps:
-            before = account
-            if step == "issue":
-                origin, days = values
-                digests.append(f"t{len(digests)}")
-                account = issued(account, digests[-1], origin=origin, now=now, ttl=days * DAY)
-                assert "live" == reason(account, digests[-1], now=now) or not account.active
-                if origin is Origin.VISITOR:
-                    assert live(before, Origin.SCHOOL, now) == live(account, Origin.SCHOOL, now)
-            elif step == "redeem" and digests:
-                digest = digests[values[0] % len(digests)]
-                try:
-                    account = redeem(account, digest, now=now)
-                except TokenRejectedError as error:
-                    assert error.reason in TokenRejectedError.REASONS
-                else:
-                    assert digest not in spent
-                    spent.add(digest)
-                    assert not any(token.is_live(now) for token in account.tokens)
-            elif step == "withdraw" and digests:
-                account = withdraw(account, digests[values[0] % len(digests)], before=ANNA)
-            elif step == "revoke":
-                account = revoke_all(account, now=now)
-                assert not any(token.is_live(now) for token in account.tokens)
-            elif step == "pass":
-                now += values[0] * DAY
-            elif step == "address":
-                account = attrs.evolve(account, email=values[0])
-            elif step == "active":
-                account = attrs.evolve(account, active=values[0])
-
-            for origin in Origin:
-                assert len(live(account, origin, now)) <= LIVE_PER_ORIGIN
-            if step in ("issue", "revoke"):
-                dead = [token for token in account.tokens if not token.is_live(now)]
-                assert len(dead) <= DEAD_KEPT
-            assert len({token.digest for token in account.tokens}) == len(account.tokens)
-            for token in account.tokens:
-                if token.redeemed_at or token.revoked_at:
-                    ended.setdefault(token.digest, "used" if token.redeemed_at else "revoked")
-            for digest, verdict_then in ended.items():
-                assert reason(account, digest, now=now) in {verdict_then, "unknown", "closed"}
+TestAllHistories = History.TestCase

@@ -1,6 +1,7 @@
 import logging
 import threading
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import attrs
@@ -16,7 +17,7 @@ from parentauth.exceptions import (
     StorageError,
     TokenRejectedError,
 )
-from parentauth.ports import Change, Intent
+from parentauth.ports import Change, Intent, Mail
 from tests.doubles import ConflictingStorage, RecordingStorage, raising, tokens_in
 from tests.school import DAY, HOUR, MINUTE, OTHER_PASSWORD, PASSWORD, SECOND, Portal
 
@@ -306,7 +307,9 @@ class TestMailerAway:
         assert Delivery(sent=5) == portal.deliver(after=SECOND)
 
     @pytest.mark.parametrize("error", [OSError("boom"), RuntimeError("boom"), KeyError("boom")])
-    def test_connect_crashes(self, portal: Portal, error: Exception, caplog) -> None:
+    def test_connect_crashes(
+        self, portal: Portal, error: Exception, caplog: pytest.LogCaptureFixture
+    ) -> None:
         """A mailer that crashes before any mail loses nothing and mints nothing."""
         portal.auth.invite("p1")
         before = portal.account("p1")
@@ -341,7 +344,7 @@ class TestMailerAway:
         """The token of a mail that may have left stays; the retry's mail has another."""
         sent = []
 
-        def lost(mail) -> None:
+        def lost(mail: Mail) -> None:
             sent.extend(tokens_in(mail))
             raise MailDelayedError("lost", maybe_sent=True)
 
@@ -376,7 +379,7 @@ class TestMailerAway:
     def test_one_of_many(self, portal: Portal) -> None:
         """One refused recipient leaves the others' mails alone."""
 
-        def picky(mail) -> None:
+        def picky(mail: Mail) -> None:
             if mail.to == "bert@example.be":
                 raise MailRefusedError("no such mailbox")
 
@@ -385,7 +388,7 @@ class TestMailerAway:
 
         assert Delivery(sent=4, dead=1) == portal.deliver()
 
-    def test_crash(self, portal: Portal, caplog) -> None:
+    def test_crash(self, portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
         """A mailer's own error delays its mail; it may have left, so its token stays."""
         portal.auth.invite("p1")
         portal.mailer.fail_send = raising(RuntimeError("bug"))
@@ -396,10 +399,10 @@ class TestMailerAway:
         assert "RuntimeError" == portal.outbox[0].reason
         assert any(record.levelno >= logging.ERROR for record in caplog.records)
 
-    def test_crash_tells_no_secret(self, portal: Portal, caplog) -> None:
+    def test_crash_tells_no_secret(self, portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
         """What a crashing mailer says is not logged: it may quote the mail."""
 
-        def quoting(mail) -> None:
+        def quoting(mail: Mail) -> None:
             raise RuntimeError(mail.text)
 
         portal.auth.invite("p1")
@@ -414,7 +417,7 @@ class TestMailerAway:
         """Waits double from a minute up to an hour, for 24 hours; then the row is dead."""
         portal.auth.invite("p1")
         begun, waits = portal.clock(), []
-        portal.mailer.fail_connect = lambda: raising(MailDelayedError("away"))()
+        portal.mailer.fail_connect = raising(*[MailDelayedError("away")] * 100)
         while portal.deliver().delayed:
             waits.append(due(portal))
             portal.clock.advance(waits[-1])
@@ -440,7 +443,7 @@ class TestMailerAway:
         """A batch that takes too long stops sending before its lease is over."""
         portal.auth.invite_all()
 
-        def slowly(_) -> None:
+        def slowly(_: Mail) -> None:
             portal.clock.advance(LEASE / 3)
 
         portal.mailer.fail_send = slowly
@@ -469,7 +472,7 @@ class TestAgain:
         portal.auth.invite("p1")
         seen = []
 
-        def note(mail) -> None:
+        def note(mail: Mail) -> None:
             seen.append(mail.message_id)
             if len(seen) < 3:
                 raise MailDelayedError("later")
@@ -526,7 +529,7 @@ class TestBatches:
         portal.auth.invite_all()
 
         class Stubborn(ConflictingStorage):
-            def replace(self, changes):
+            def replace(self, changes: Sequence[Change]) -> None:
                 if any(change.before and change.before.id == "p2" for change in changes):
                     raise ConflictError("injected")
                 self.inner.replace(changes)
@@ -549,7 +552,7 @@ class TestBatches:
         """A token is withdrawn from the account as it is then, whatever happened to it."""
         portal.auth.invite("p1")
 
-        def refuse(_) -> None:
+        def refuse(_: Mail) -> None:
             portal.change("p1", name="Renamed")
             raise MailRefusedError("no")
 
@@ -558,12 +561,40 @@ class TestBatches:
 
         assert ((), "Renamed") == (portal.account("p1").tokens, portal.account("p1").name)
 
+    def test_not_withdrawn(self, portal: Portal, caplog: pytest.LogCaptureFixture) -> None:
+        """A token that can't be withdrawn is told in the log; nobody ever received it."""
+        portal.auth.invite("p1")
+        storage = ConflictingStorage(portal.storage)
+        portal.auth = portal.new_auth(storage=storage)
+
+        def refuse(_: Mail) -> None:
+            storage.conflicts = 10
+            raise MailRefusedError("no")
+
+        portal.mailer.fail_send = refuse
+
+        assert Delivery(dead=1) == portal.deliver()
+        assert "could not be withdrawn" in caplog.text
+
+    def test_erased_before_withdrawal(self, portal: Portal) -> None:
+        """There is nothing to withdraw from an account that was erased meanwhile."""
+        portal.auth.invite("p1")
+
+        def refuse(_: Mail) -> None:
+            portal.auth.erase("p1")
+            raise MailRefusedError("no")
+
+        portal.mailer.fail_send = refuse
+        portal.deliver()
+
+        assert [] == portal.outbox
+
     def test_storage_away(self, portal: Portal) -> None:
         """A storage that fails is not hidden; what was claimed comes back after its lease."""
         portal.auth.invite("p1")
 
         class Away(ConflictingStorage):
-            def replace(self, changes):
+            def replace(self, changes: Sequence[Change]) -> None:
                 raise StorageError("disk full")
 
             settle = replace
@@ -595,7 +626,7 @@ class TestBatches:
         """A worker that comes back after its lease disturbs nobody."""
         portal.auth.invite("p1")
 
-        def late(_) -> None:
+        def late(_: Mail) -> None:
             portal.mailer.fail_send = lambda _: None
             portal.clock.advance(LEASE)
             assert Delivery(sent=1) == portal.auth.deliver()

@@ -149,7 +149,9 @@ def _day(
             return _midnight(day + timedelta(days=1) if last else day, zone)
         except (ValueError, OverflowError):
             continue
-    found.append(f"{place}: {text[:NAME_SHOWN]!r} is no date; write it like 2026-06-30 or 30/06/2026")
+    found.append(
+        f"{place}: {text[:NAME_SHOWN]!r} is no date; write it like 2026-06-30 or 30/06/2026"
+    )
     return None
 
 

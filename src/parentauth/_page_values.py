@@ -35,7 +35,7 @@ class Links(Protocol):
         """
         ...
 
-    def static(self, name: str) -> str:
+    def static(self, name: str, /) -> str:
         """Return the path of a file of ours: ``parentauth.css``, ``parentauth.js``."""
         ...
 

@@ -6,6 +6,7 @@ what comes back.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 import attrs
@@ -19,7 +20,7 @@ from parentauth._next import safe_next
 from parentauth._page_frame import Problem, Step
 from parentauth._page_values import CookieNames, Outcome, PageRequest, Redirect, Show
 from parentauth._visit import Visit, client_of, retry_after
-from parentauth.exceptions import BusyError, InputError
+from parentauth.exceptions import BusyError, ConflictError, InputError
 
 _FLOWS: Final[Mapping[str, Callable[[Visit], Outcome]]] = {
     "login": _page_sign_in.login,
@@ -127,6 +128,7 @@ class Pages:
         t = self._visit("children", request).texts
         several = len(present.children) > 1
         return {
+            "lang": t.locale,
             "text": t("You are signed in to the account of %(child)s", child=present.child.name),
             "back": t("Back to my children") if several else "",
             "back_href": request.links.page("children"),
@@ -153,11 +155,13 @@ class Pages:
             outcome = _menu_only(visit) or flow(visit)
         except InputError:
             outcome = visit.views.error(words.bad_input(visit.texts), status=400)
-        except BusyError as error:
+        except (BusyError, ConflictError) as error:
+            # Who lost every race for an account is no worse off than who found no slot.
+            wait = error.retry_after if isinstance(error, BusyError) else timedelta(seconds=1)
             show = visit.views.error(
                 words.busy(visit.texts), status=503, steps=[visit.sign_in_step]
             )
-            outcome = retry_after(show, error.retry_after)
+            outcome = retry_after(show, wait)
         return visit.with_language(outcome)
 
 

@@ -102,7 +102,7 @@ class _Batch:
             self._delay_rest(claims, error.reason)
         except StorageError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the host's mailer may raise anything
             # A mailer's own bug must not stop the mails of all others for good.
             _log_crash(error, "the mailer failed around a batch")
             self._delay_rest(claims, type(error).__name__)
@@ -183,7 +183,7 @@ class _Batch:
             if not error.maybe_sent:
                 self._withdraw(draft)
             self._postpone(draft.claim, error.reason)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the same
             # A mailer's own bug: the mail may have left, so its token stays.
             _log_crash(error, f"the mailer failed on {draft.claim.id}")
             self._postpone(draft.claim, type(error).__name__)

@@ -75,19 +75,29 @@ class Settings:
         Raises:
             ConfigurationError: A setting is unsafe; the text names the cure.
         """
-        return ParentAuth(
-            secret_keys=self.secret_keys,
-            base_url=self.base_url,
-            school=self._school(),
-            paths=_paths(self.url_prefix, self.paths),
-            policy=PasswordPolicy(minimum=self.password_minimum),
-            **{name: getattr(self, name) for name in _PASSED},
-            **ports,
-        )
+        try:
+            return ParentAuth(
+                secret_keys=self.secret_keys,
+                base_url=self.base_url,
+                school=self._school(),
+                paths=_paths(self.url_prefix, self.paths),
+                policy=PasswordPolicy(minimum=self.password_minimum),
+                **{name: getattr(self, name) for name in _PASSED},
+                **ports,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(_in_host_words(str(error))) from None
 
     def _school(self) -> School:
         names = [field.name for field in attrs.fields(School)]
         return School(**{name: getattr(self, f"school_{name}") for name in names})
+
+
+def _in_host_words(text: str) -> str:
+    """Call a setting, where the sentence begins with one, by the name that the host gave it."""
+    first = text.split(maxsplit=1)[0].rstrip(":")
+    known = first in {field.name for field in attrs.fields(Settings)}
+    return f"{PREFIX}{first.upper()}{text.removeprefix(first)}" if known else text
 
 
 _PASSED: Final = (

@@ -134,15 +134,17 @@ class Connections:
             return TakenError("an id, a username or a digest belongs to another account")
         if code in self.dialect.missing:
             return StorageError(
-                "parentauth's tables are missing or of another version: "
-                "call create_all(), or run the upgrade command"
+                "parentauth's tables are missing or of another version: call the "
+                "storage's upgrade(), or run 'flask parentauth db upgrade'"
             )
         if isinstance(error, (self._driver.OperationalError, self._driver.InterfaceError)):
             return StorageError(
                 f"the database can't be used ({name}, {code}): check that it runs, its URL, "
                 "its rights, and that its disk has room"
             )
-        return StorageError(f"the database refused a value or a statement ({name}, {code})")
+        return StorageError(
+            f"the database refused a value or a statement ({name}, {code}): check that it is what its URL says, and not damaged"
+        )
 
 
 def _check(engine: Engine) -> None:

@@ -1,5 +1,6 @@
-// Two comforts, and the pages work without them: each password field gets a button that shows what
-// was typed, and the summary of errors gets the focus. The words come from the page.
+// Three comforts, and the pages work without them: each password field gets a button that shows
+// what was typed, the summary of errors gets the focus, and a double click sends a form once. The
+// words come from the page.
 (() => {
   "use strict";
 
@@ -18,6 +19,15 @@
     toggle.addEventListener("click", () => show(toggle, field(toggle).type === "password"));
     // Browsers and password managers save what is in a password field, not what is in plain text.
     toggle.form.addEventListener("submit", () => show(toggle, false));
+  }
+
+  for (const form of document.forms) {
+    // The second of two answers would say that the token was used: by the first.
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.parentauthSent) event.preventDefault();
+      form.dataset.parentauthSent = "yes";
+    });
+    window.addEventListener("pageshow", () => delete form.dataset.parentauthSent);
   }
 
   document.querySelector("[data-parentauth-errors]")?.focus();
