@@ -1043,6 +1043,7 @@ class TestBand:
     def test_one(self, visitor: Browser) -> None:
         """An only child's band leads nowhere else."""
         assert {
+            "lang": "fr",
             "text": "Vous êtes connecté au compte de Noor",
             "back": "",
             "back_href": "/children",
@@ -1053,6 +1054,7 @@ class TestBand:
         visitor.signed_in("p2").post("children", {"child": "c3"})
 
         assert {
+            "lang": "fr",
             "text": "Vous êtes connecté au compte de Mila",
             "back": "Revenir à mes enfants",
             "back_href": "/children",

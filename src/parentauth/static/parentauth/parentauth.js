@@ -21,14 +21,13 @@
     toggle.form.addEventListener("submit", () => show(toggle, false));
   }
 
-  for (const form of document.forms) {
-    // The second of two answers would say that the token was used: by the first.
-    form.addEventListener("submit", (event) => {
-      if (form.dataset.parentauthSent) event.preventDefault();
-      form.dataset.parentauthSent = "yes";
-    });
-    window.addEventListener("pageshow", () => delete form.dataset.parentauthSent);
-  }
+  // The second of two answers would say that the token was used: by the first.
+  let sent = false;
+  document.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  window.addEventListener("pageshow", () => { sent = false; });
 
   document.querySelector("[data-parentauth-errors]")?.focus();
 })();
