@@ -33,11 +33,14 @@ language = "en"
 nitpicky = True
 nitpick_ignore = {
     (role, name) for role in ("py:class", "py:exc", "py:func") for name in dir(builtins)
+} | {
+    # What ParentAuth.site returns has no public name.
+    ("py:class", "parentauth._site.Site"),
 }
 BENEATH = (
     "alembic argon2 attr attrs blinker click collections contextlib datetime email enum flask"
-    " ipaddress itsdangerous jinja2 pathlib smtplib sqlalchemy ssl typing typing_extensions uuid"
-    " werkzeug"
+    " hypothesis ipaddress itsdangerous jinja2 os pathlib smtplib sqlalchemy ssl typing"
+    " typing_extensions uuid werkzeug zoneinfo"
 )
 nitpick_ignore_regex = [(r"py:.*", rf"({'|'.join(BENEATH.split())})\..*")]
 

@@ -240,8 +240,9 @@ class TestQueryAndBody:
         assert (422, 303) == (response.status_code, both.status_code)
         assert ["anna@example.be"] == [row.intent.address for row in site.outbox]
 
-    def test_hundred_and_one(self, site: Site) -> None:
+    def test_hundred_and_one(self) -> None:
         """Bad input is counted like bad passwords: the hundred-and-first attempt is refused."""
+        site = Site()
         site.connected("p1")
         browser = site.browser()
         for _ in range(100):

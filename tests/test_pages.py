@@ -1394,6 +1394,16 @@ class TestExpiredForm:
 
         assert ("token.html", 403) == (show.template, show.status)
 
+    @pytest.mark.parametrize(
+        ("asked", "allowed"), [("login", "GET, HEAD, POST"), ("link", "GET, HEAD")]
+    )
+    def test_other_method(self, visitor: Browser, asked: str, allowed: str) -> None:
+        """A method that no form has is told as such."""
+        show = visitor.pages.expired_form(asked, visitor.request("PUT"))
+
+        assert (405, allowed) == (show.status, show.headers["Allow"])
+        assert [] == visitor.portal.told
+
     def test_repeated_field(self, visitor: Browser) -> None:
         """Bad input in a refused form is 400, never a crash."""
         request = visitor.request("POST", {"username": ["a", "b"]})
@@ -1422,6 +1432,30 @@ class TestError:
         assert message == plain(show.context["text"]["message"])
         assert "02 555 12 34" == show.context["school"]["telephone"]
         assert "tel:025551234" == show.context["school"]["telephone_href"]
+
+    @pytest.mark.parametrize(
+        ("status", "method", "headers", "counted"),
+        [
+            (400, "POST", {}, True),
+            (413, "POST", {}, True),
+            (413, "POST", {"fetch_site": "cross-site"}, False),
+            (400, "GET", {}, False),
+            (404, "POST", {}, False),
+        ],
+    )
+    def test_counted(
+        self, visitor: Browser, status: int, method: str, headers: dict[str, str], *, counted: bool
+    ) -> None:
+        """A form that the framework could not read is counted, if it came from our page."""
+        visitor.pages.error(visitor.request(method, **headers), status)
+
+        assert counted is (EventKind.BAD_INPUT in visitor.portal.told)
+
+    def test_without_protection(self, visitor: Browser) -> None:
+        """Where a host's protection needs no field, there is none with a value."""
+        request = PageRequest(method="GET", links=visitor.links)
+
+        assert {"name": "", "value": ""} == visitor.pages.respond("login", request).context["csrf"]
 
     def test_storage_away(self, visitor: Browser) -> None:
         """The page that says that something failed needs nothing of what failed."""

@@ -42,18 +42,6 @@ def public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def home_of() -> dict[str, str]:
-    """Return, for each public name, the module that documents it."""
-    homes: dict[str, str] = {}
-    for module in MODULES:
-        for name in public_names(import_module(module)):
-            qualified = f"{module}.{name}"
-            value = getattr(import_module(module), name)
-            known = _known(value, homes)
-            homes[qualified] = known or module
-    return homes
-
-
 def rehome(_: Sphinx) -> None:
     """Tell classes and functions that they live where they are imported from."""
     done: set[int] = set()
@@ -72,11 +60,3 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.connect("builder-inited", rehome)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def _known(value: object, homes: dict[str, str]) -> str | None:
-    for qualified, home in homes.items():
-        module, _, name = qualified.rpartition(".")
-        if getattr(import_module(module), name) is value:
-            return home
-    return None

@@ -193,8 +193,8 @@ class ParentAuth:
         Look at a mailed link that a signed-in parent opened; nothing is counted or written.
 
         Returns:
-            Where the parent goes, if this very account used the link before; else None:
-            show the token field.
+            Where the parent goes, if this very account used the link before; else None, and
+            the token field is shown.
 
         Raises:
             OtherAccountError: The link is for another account than the one signed in.

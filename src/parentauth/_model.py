@@ -69,7 +69,7 @@ class Token:
     A connection token as it is kept: its digest and its dates, never itself.
 
     Args:
-        digest: What :meth:`parentauth.TokenCodec.digest` made of it.
+        digest: SHA-256 of its random bytes, in 64 hexadecimal digits.
         address_digest: Digest of the canonical address that it was mailed to.
         expires_at: First moment at which it is too late.
     """
@@ -89,7 +89,7 @@ class Token:
 
     @property
     def ended_at(self) -> datetime:
-        """When it stopped being of use: redeemed, revoked, or expired at the latest."""
+        """The moment at which it stopped being of use, at the latest when it expired."""
         return min(self.redeemed_at or self.expires_at, self.revoked_at or self.expires_at)
 
 

@@ -1,8 +1,7 @@
 """The page on which a parent of several children picks one."""
 
 from parentauth import _page_words as words
-from parentauth._model import Dashboard
-from parentauth._page_values import Outcome, Redirect
+from parentauth._page_values import Outcome
 from parentauth._visit import Visit
 from parentauth.exceptions import ChildRejectedError, NotSignedInError
 
@@ -28,6 +27,4 @@ def _picked(visit: Visit) -> Outcome:
         return visit.sent_to_login()
     except ChildRejectedError:
         return visit.views.error(words.error(visit.texts, 404), status=404)
-    if isinstance(present.landing, Dashboard):
-        return visit.landed(present.landing, visit.after)
-    return Redirect(visit.request.links.page("children"))
+    return visit.landed(present.landing, visit.after)
