@@ -29,7 +29,7 @@ from tests.school import DAY
 COMMANDS = [
     "change-address",
     "close",
-    "create-tables",
+    "db upgrade",
     "deliver",
     "departed",
     "drop",
@@ -44,7 +44,6 @@ COMMANDS = [
     "retry",
     "revoke-tokens",
     "status",
-    "upgrade-tables",
 ]
 ABOUT_ONE = {
     "change-address": ["--to", "new@example.be"],
@@ -81,6 +80,15 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def commands() -> dict[str, click.Command]:
+    """Return every command by its whole name."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        inner = command.commands if isinstance(command, click.Group) else {"": command}
+        found |= {f"{name} {last}".strip(): each for last, each in inner.items()}
+    return found
+
+
 def run(site: Site, *args: object, **values: Any) -> Result:
     """Run a command."""
     return site.app.test_cli_runner().invoke(
@@ -112,23 +120,22 @@ def refused(site: Site, *args: object, code: int = 1, **values: Any) -> str:
 class TestHelp:
     def test_commands(self) -> None:
         """These are all the commands."""
-        assert COMMANDS == sorted(group.commands)
+        assert COMMANDS == sorted(commands())
 
     @pytest.mark.parametrize("name", COMMANDS)
     def test_help(self, site: Site, name: str) -> None:
         """Each command says what it does, with an example."""
-        text = done(site, name, "--help")
-        command = group.commands[name]
-        assert isinstance(command, click.Command)
+        text = done(site, *name.split(), "--help")
+        command = commands()[name]
 
         assert f"Example: flask parentauth {name}" in " ".join(text.split())
         options = [each for each in command.params if isinstance(each, click.Option)]
         assert [] == [option.name for option in options if not option.help]
 
-    @pytest.mark.parametrize("name", [name for name in COMMANDS if not name.endswith("-tables")])
+    @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "db upgrade"])
     def test_json(self, name: str) -> None:
         """Each command that tells something can tell it as JSON."""
-        assert "as_json" in {parameter.name for parameter in group.commands[name].params}
+        assert "as_json" in {parameter.name for parameter in commands()[name].params}
 
     def test_unknown(self, site: Site) -> None:
         """An unknown command or option is refused, as click does."""
@@ -137,7 +144,7 @@ class TestHelp:
 
 
 class TestTables:
-    def test_create(self, tmp_path: Path) -> None:
+    def test_upgrade(self, tmp_path: Path) -> None:
         """The tables are made, and made again without harm."""
         storage = SQLAlchemyStorage.from_url(f"sqlite:///{tmp_path / 'new.db'}")
         storage.create_all()
@@ -147,15 +154,13 @@ class TestTables:
                 connection.exec_driver_sql(f'DROP TABLE "{table}"')
 
         assert "Error: " in refused(site, "status")
-        assert "" == done(site, "create-tables") == done(site, "create-tables")
+        assert "" == done(site, "db", "upgrade") == done(site, "db", "upgrade")
         assert 0 == told(site, "status")["waiting"]
-        assert "" == done(site, "upgrade-tables")
         storage.engine.dispose()
 
-    @pytest.mark.parametrize("name", ["create-tables", "upgrade-tables"])
-    def test_none(self, name: str) -> None:
+    def test_none(self) -> None:
         """A storage without tables says so."""
-        assert "Error: this storage has no tables\n" == refused(Site(), name)
+        assert "Error: this storage has no tables\n" == refused(Site(), "db", "upgrade")
 
     def test_broken(self, site: Site) -> None:
         """Whatever the storage says is one line."""

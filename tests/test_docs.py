@@ -71,18 +71,26 @@ def snippet(name: str) -> str:
     return match[1]
 
 
+def environment() -> dict[str, str]:
+    """Return what the README exports, with a key made on the spot."""
+    text = (ROOT / "README.md").read_text()
+    found = dict(re.findall(r'^\$ export (\w+)="?([^"\n]+)"?$', text, re.MULTILINE))
+    return {**found, "FLASK_SECRET_KEY": secrets.token_urlsafe(32)}
+
+
 class TestReadme:
     def test_flask(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The twelve lines of Flask run, and lead who is not signed in to the sign-in page."""
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("FLASK_SECRET_KEY", secrets.token_urlsafe(32))
+        for name, value in environment().items():
+            monkeypatch.setenv(name, value)
         (tmp_path / "portal.py").write_text(snippet("portal.py"))
         spec = spec_from_file_location("portal", tmp_path / "portal.py")
         portal = module_from_spec(spec)
         spec.loader.exec_module(portal)
         app = portal.app
         runner = app.test_cli_runner()
-        assert runner.invoke(args=["parentauth", "create-tables"]).exit_code == 0
+        assert runner.invoke(args=["parentauth", "db", "upgrade"]).exit_code == 0
         response = app.test_client().get("/enfants/c1", base_url="https://portail.ecole.be")
         assert (303, "/login?next=/enfants/c1") == (response.status_code, response.location)
 

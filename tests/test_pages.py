@@ -1130,6 +1130,7 @@ class TestLanguage:
             show.context["lang"],
             values_of(show)["token"],
         )
+        assert (200, []) == (show.status, said(show))
         assert "p1" == visitor.portal.define(token).parent.id
 
     def test_passwords_never_kept(self, visitor: Browser) -> None:

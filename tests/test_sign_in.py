@@ -510,6 +510,15 @@ class TestThrottle:
 
 
 class TestSlots:
+    def test_throttled_first(self, portal: Portal) -> None:
+        """Who is over the limit is told so at once, and takes no slot from anybody."""
+        for _ in range(10):
+            refused(portal, "nobody")
+        slots = Slots(1, queue=0, wait=timedelta(0))
+        portal.auth._parts = attrs.evolve(portal.auth._parts, slots=slots)
+        with slots.take():
+            assert "throttled" == refused(portal, "nobody")
+
     def test_busy(self, portal: Portal) -> None:
         """Without a free slot nothing is verified or counted, and the wait is told."""
         portal.connected("p1")

@@ -21,7 +21,9 @@ from tests.smtp import smtp_sink
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "tutorial" / "flask.md"
-BLOCK: Final = re.compile(r"^```(?P<kind>\S+) ?(?P<argument>\S*)\n(?P<body>.*?)^```$", re.M | re.S)
+BLOCK: Final = re.compile(
+    r"^```(?P<kind>\S+) ?(?P<argument>\S*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 # What makes an environment: the one that runs the tests has parentauth already.
 INSTALLING: Final = (
     "python3 -m venv .venv",
@@ -175,7 +177,9 @@ def answers(port: int) -> bool:
 class TestPage:
     def test_files(self) -> None:
         """Every file of the tutorial's folder is on the page, and every file there exists."""
-        used = {step.source for _, step in steps_of(PAGE.read_text("utf-8")) if isinstance(step, File)}
+        used = {
+            step.source for _, step in steps_of(PAGE.read_text("utf-8")) if isinstance(step, File)
+        }
         kept = {
             path
             for path in (ROOT / "examples" / "tutorial").rglob("*")
@@ -246,7 +250,7 @@ def _forgets(reader: Reader) -> None:
     assert "Si un compte est lié à cette adresse" in visitor.follow().text
     # The notices of the two new passwords, and the new code.
     eventually(lambda: len(reader.mails.messages()) == before + 3)
-    newest = [mail for mail in reader.mails.messages() if LINK.search(text_of(mail))][0]
+    newest = next(mail for mail in reader.mails.messages() if LINK.search(text_of(mail)))
     assert "marie.dubois@example.com" == newest["To"]
     (token,) = LINK.findall(text_of(newest))
     assert 303 == visitor.choose_password(token, f"{PASSWORD}, encore").status

@@ -429,6 +429,16 @@ class TestMailerAway:
         assert GIVEN_UP_AFTER <= row.dead_at - begun < GIVEN_UP_AFTER + HOUR
         assert "away" == row.reason
 
+    def test_idle_for_days(self, portal: Portal) -> None:
+        """After days without a worker, a hiccup of the mail server ends nothing."""
+        portal.auth.invite("p1")
+        portal.clock.advance(5 * DAY)
+        portal.mailer.fail_connect = raising(MailDelayedError("hiccup"))
+
+        assert 1 == portal.deliver().delayed
+        portal.clock.advance(MINUTE)
+        assert 1 == portal.deliver().sent
+
     def test_request_does_not_notice(self, portal: Portal) -> None:
         """A parent's request never talks to the mailer."""
         portal.auth.request_reset("anna@example.be")
@@ -543,8 +553,11 @@ class TestBatches:
         """Two mails for one account in one batch both leave, with a token each."""
         portal.auth.invite("p1", again=True)
         portal.auth.request_reset("anna@example.be")
+        storage = RecordingStorage(portal.storage)
+        portal.auth = portal.new_auth(storage=storage)
 
         assert Delivery(sent=2) == portal.deliver(after=10 * SECOND)
+        assert 2 == storage.calls.count("replace")
         for token in portal.mailer.tokens:
             assert "p1" == portal.auth.check_token(token).parent.id
 

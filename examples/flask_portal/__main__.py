@@ -106,9 +106,8 @@ def _shortened(error: FamiliesError) -> str:
 
 def _failed(reason: str) -> int:
     """Say on one line what to mend, in terms of the environment."""
-    for setting in ("base_url", "secret_keys"):
-        if reason.startswith(setting):
-            reason = f"PORTAL_{setting.upper()}{reason.removeprefix(setting)}"
+    for setting in ("BASE_URL", "SECRET_KEYS"):
+        reason = reason.replace(f"PARENTAUTH_{setting}", f"PORTAL_{setting}")
     print("portal:", " ".join(reason.split()), file=sys.stderr, flush=True)
     return 1
 

@@ -35,6 +35,8 @@ logger: Final = logging.getLogger("parentauth")
 BATCH: Final = 50
 LEASE: Final = timedelta(minutes=15)
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
+# After a day without a worker, one hiccup of the mail server must not end a whole campaign.
+TRIED_AT_LEAST: Final = 8
 FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
 
@@ -132,6 +134,7 @@ class _Batch:
         if wait is None:
             return False
         self.later.append(Delay(claim, now + wait, "paced"))
+        self._tell(EventKind.MAIL_DELAYED, account_id=None, reason="paced")
         return True
 
     def _alone(self, claim: Claim) -> Sequence[Draft]:
@@ -221,7 +224,8 @@ class _Batch:
     def _postpone(self, claim: Claim, reason: str) -> None:
         """Try again after a minute, then with back-off up to an hour, for 24 hours."""
         now = self.parts.clock()
-        if now - claim.intent.due >= GIVEN_UP_AFTER:
+        tried = claim.attempts >= TRIED_AT_LEAST
+        if tried and now - claim.intent.due >= GIVEN_UP_AFTER:
             self._bury(claim, reason)
             return
         wait = min(FIRST_RETRY * 2 ** min(claim.attempts - 1, 10), LAST_RETRY)

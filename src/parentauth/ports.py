@@ -12,7 +12,7 @@ from typing import Protocol
 import attrs
 
 from parentauth._model import Account, Key, KeyKind, address_digest
-from parentauth._outbox import Claim, Death, Delay, Intent, Mail, OutboxRow
+from parentauth._outbox import Claim, Death, Delay, Intent, IntentKind, Mail, OutboxRow
 
 __all__ = [
     "Account",
@@ -23,6 +23,7 @@ __all__ = [
     "Delay",
     "Hasher",
     "Intent",
+    "IntentKind",
     "Key",
     "KeyKind",
     "Mail",

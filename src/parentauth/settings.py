@@ -95,7 +95,7 @@ class Settings:
 
 def _in_host_words(text: str) -> str:
     """Call a setting, where the sentence begins with one, by the name that the host gave it."""
-    first = text.split(maxsplit=1)[0].rstrip(":")
+    first = text.split(maxsplit=1)[0].rstrip(":,")
     known = first in {field.name for field in attrs.fields(Settings)}
     return f"{PREFIX}{first.upper()}{text.removeprefix(first)}" if known else text
 

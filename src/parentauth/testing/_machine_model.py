@@ -69,6 +69,11 @@ class ModelSession:
         """Tell whether it was not ended, and neither limit is reached."""
         return not self.ended and now < self.seen_at + IDLE and now < self.opened_at + ABSOLUTE
 
+    def used(self, now: datetime) -> None:
+        """Note that it was used, at most every five minutes."""
+        if now >= self.seen_at + SEEN_EVERY:
+            self.seen_at = now
+
 
 @attrs.define(eq=False)
 class ModelLink:

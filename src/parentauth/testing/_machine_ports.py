@@ -17,7 +17,7 @@ FATES: Final = ("sent", "delayed", "late", "late_sent", "refused", "bug", "kille
 _SENT: Final = frozenset({"sent", "late_sent", "killed_sent"})
 
 
-class Killed(BaseException):  # noqa: N818  no error: the process is gone
+class Killed(BaseException):
     """The process died here; nothing of it runs any more."""
 
 

@@ -15,7 +15,6 @@ from parentauth import (
     Dashboard,
     Landing,
     NoChild,
-    Origin,
     Parent,
     ParentAuth,
     Present,
@@ -26,7 +25,7 @@ from parentauth import (
 from parentauth._outbox import Intent, IntentKind
 from parentauth._sessions import session_digest
 from parentauth.exceptions import ParentAuthError
-from parentauth.ports import Change, Storage, address_digest
+from parentauth.ports import Change, Key, Storage, address_digest
 from parentauth.storage.memory import MemoryStorage
 from parentauth.testing._machine_model import Model, ModelAccount, ModelSession, ModelToken
 from parentauth.testing._machine_ports import CheapHasher, Mailbox, WatchedStorage
@@ -176,7 +175,8 @@ class World(RuleBasedStateMachine):
         """Return what the parent may see: the own name, and children by the own rows."""
         account = session.account
         children = tuple(
-            Child(child, account.links[child].name, "") for child in account.children(self.model.now)
+            Child(child, account.links[child].name, "")
+            for child in account.children(self.model.now)
         )
         chosen = [child for child in children if child.id == session.child]
         child = (chosen or (children if len(children) == 1 else [None]))[0]
@@ -229,23 +229,13 @@ class World(RuleBasedStateMachine):
         if token.key not in self.keys:
             return "unknown"
         verdict = self.model.verdict(token)
-        kept = self.inner.account(_by_token(token.digest))
+        kept = self.inner.account(Key.by_token(token.digest))
         if kept is None and verdict is not None:
             return "unknown"
         return verdict
-
-    def may_school(self, token: ModelToken) -> bool:
-        """Tell whether the school sent it."""
-        return token.origin is Origin.SCHOOL
 
 
 def _landing(children: tuple[Child, ...], child: Child | None) -> Landing:
     if child is not None:
         return Dashboard(child)
     return ChooseChild(children) if children else NoChild()
-
-
-def _by_token(digest: str) -> Any:  # noqa: ANN401
-    from parentauth.ports import Key
-
-    return Key.by_token(digest)

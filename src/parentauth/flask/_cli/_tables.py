@@ -1,40 +1,30 @@
 """The storage's tables."""
 
-from collections.abc import Callable
 from typing import Final
 
 import click
+
+from flask.cli import AppGroup
 
 from parentauth.flask._cli._options import command
 from parentauth.flask._state import state_of
 
 
-@command("create-tables")
-def create_tables() -> None:
+@command("upgrade")
+def upgrade() -> None:
     """
-    Make the storage's tables where they are not there yet.
+    Make the tables, or bring those of an earlier release up to this one.
 
-    Example: flask parentauth create-tables
+    Example: flask parentauth db upgrade
     """
-    _of_storage("create_all")()
-
-
-@command("upgrade-tables")
-def upgrade_tables() -> None:
-    """
-    Bring the tables of an earlier release up to this one; run it after each upgrade.
-
-    Example: flask parentauth upgrade-tables
-    """
-    _of_storage("upgrade")()
-
-
-def _of_storage(name: str) -> Callable[[], None]:
-    """Return what the storage has for it: a port has no tables, a database has."""
-    method: Callable[[], None] | None = getattr(state_of().auth.storage, name, None)
+    method = getattr(state_of().auth.storage, "upgrade", None)
     if method is None:
+        # A port has no tables; a database has.
         raise click.ClickException("this storage has no tables")
-    return method
+    method()
 
 
-COMMANDS: Final = (create_tables, upgrade_tables)
+db = AppGroup("db", help="The storage's tables: upgrade.")
+db.add_command(upgrade)
+
+COMMANDS: Final = (db,)
