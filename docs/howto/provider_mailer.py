@@ -71,9 +71,9 @@ class ProviderMailer:
 
 def judge(status: int) -> None:
     """Say what an answer means for the mail."""
-    if 200 <= status < 300:
+    if status // 100 == 2:  # noqa: PLR2004  HTTP's own numbers
         return
     # Too fast, or the key is wrong, or the server is ill: all of it can be mended.
-    if status in {401, 403, 408, 429} or status >= 500:
+    if status in {401, 403, 408, 429} or status // 100 == 5:  # noqa: PLR2004  the same
         raise MailDelayedError(f"HTTP {status}")
     raise MailRefusedError(f"HTTP {status}")

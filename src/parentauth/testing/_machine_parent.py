@@ -136,7 +136,7 @@ class ParentRules(SchoolRules):
     # -- Signing in
 
     @rule(
-        username=st.sampled_from((*USERNAMES, "nemo")),
+        who=PICKS | st.sampled_from((*USERNAMES, "nemo")),
         spelling=st.sampled_from(sorted(SPELLINGS)),
         password=st.sampled_from((*PASSWORDS, WRONG)) | st.none(),
         device=BROWSERS,
@@ -145,7 +145,7 @@ class ParentRules(SchoolRules):
     )
     def sign_in(
         self,
-        username: str,
+        who: int | str,
         spelling: int,
         password: str | None,
         device: int | None,
@@ -153,6 +153,9 @@ class ParentRules(SchoolRules):
         meddler: str,
     ) -> None:
         """Username and password open a session; whatever else is one answer."""
+        connected = [a.username for a in self.model.accounts.values() if a.connected]
+        names = connected or USERNAMES
+        username = names[-1 - who % len(names)] if isinstance(who, int) else who
         account = self.model.with_username(username)
         if account is not None:
             self._meddle(meddler, account)
@@ -336,9 +339,9 @@ class ParentRules(SchoolRules):
             "close": lambda: self.set_active(account.id, active=False),
             "address": lambda: self.change_address(account.id, ADDRESSES[1]),
             "sessions": lambda: self.end_sessions(account.id),
-            "erase": lambda: self.erase(account.id),
+            "erase": lambda: self._erase(account.id),
             "password": lambda: self._redeem_another(account),
-            "unlink": lambda: self.unlink(0),
+            "unlink": lambda: self._unlink(account),
         }
         meddler = meddlers.get(name)
         self.storage.meddler = meddler and (lambda: void(meddler()))

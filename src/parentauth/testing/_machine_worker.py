@@ -2,24 +2,33 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from parentauth import Delivery, Event, EventKind
+from parentauth import Delivery, Event, EventKind, Origin, Status
 from parentauth._codec import TokenCodec
 from parentauth._outbox import IntentKind
 from parentauth.ports import Mail, OutboxRow
 from parentauth.testing._machine_model import ModelAccount, ModelToken
 from parentauth.testing._machine_parent import MEDDLERS, ParentRules
 from parentauth.testing._machine_ports import FATES, Killed, Mailbox
-from parentauth.testing._machine_world import USERNAMES
+from parentauth.testing._machine_school import ACCOUNT_IDS, Row
+from parentauth.testing._machine_world import ADDRESSES, NEW_PASSWORDS, USERNAMES
 
 _INVITES: Final = (IntentKind.INVITE, IntentKind.INVITE_AGAIN)
 _ARRIVED: Final = ("sent", "late_sent", "killed_sent")
 _FATES: Final = st.lists(st.sampled_from(("sent", "sent", *FATES)), max_size=4)
 Line = tuple[str, str]
+# Two parents of one child share an address, one has an address of his own, one has none.
+FAMILIES: Final = (
+    Row("p1", "anna", ADDRESSES[0], {"c1": (None, None), "c2": (None, None)}),
+    Row("p2", "bert", ADDRESSES[2], {"c1": (None, None)}),
+    Row("p3", "cara", ADDRESSES[1], {"c2": (None, 1), "c3": (1, None)}),
+    Row("p4", "dirk", None, {}),
+)
 
 
 class WorkerRules(ParentRules):
@@ -32,8 +41,21 @@ class WorkerRules(ParentRules):
         self.sends = list[Line]()
         self.dropped = list[str]()
         self.gone = set[str]()
+        self.forsaken = set[str | None]()
         self.disturbance = ""
         self.disturbed = False
+
+    @initialize(level=st.sampled_from((0, 1, 2, 3, 4, 5, 6, 6, 6)))
+    def begin(self, level: int) -> None:
+        """A school begins with nobody, or with parents who are known, invited, or connected."""
+        if level:
+            self.save(FAMILIES, complete=False)
+        if level > 1:
+            self.invite_all(again=False)
+        if level > 2:  # noqa: PLR2004  a level
+            self.deliver([], None, "")
+        for token, password in zip(self.mailed[: max(0, level - 3)], NEW_PASSWORDS, strict=False):
+            self._define(token, password, None, switch=False)
 
     @rule(fates=st.just([]) | _FATES, limit=st.none() | st.integers(1, 3), meddler=MEDDLERS)
     def deliver(self, fates: list[str], limit: int | None, meddler: str) -> None:
@@ -41,10 +63,23 @@ class WorkerRules(ParentRules):
         self.mailbox.fates, self.disturbance = list(fates), meddler
         done = self._deliver(limit)
         if done is not None:
-            self._expect_delivery(done, limit)
+            self._expect_delivery(done)
             if limit is None:
                 left = [row for row in self._outbox() if self._is_claimable(row)]
                 self.expect("left over", expected=[], actual=left)
+
+    @rule(account_id=ACCOUNT_IDS, fates=_FATES, meddler=MEDDLERS)
+    def invite_again(self, account_id: str, fates: list[str], meddler: str) -> None:
+        """A parent is invited again, and the school writes while the mail is on its way."""
+        self.invite(account_id, again=True)
+        self.deliver(fates, None, meddler)
+
+    @rule(address=st.sampled_from(ADDRESSES))
+    def forget_password(self, address: str) -> None:
+        """A parent asks for a mail, and gets it."""
+        self.request_reset(address)
+        self.advance(timedelta(seconds=10))
+        self.deliver([], None, "")
 
     @rule()
     def deliver_to_closed_server(self) -> None:
@@ -52,9 +87,9 @@ class WorkerRules(ParentRules):
         tokens, self.mailbox.closed = len(self.model.tokens), True
         done = self._deliver(None)
         self.mailbox.closed = False
-        self.expect("tokens", expected=tokens, actual=len(self.model.tokens))
+        self.expect("no token made", expected=tokens, actual=len(self.model.tokens))
         self.hold(done is not None and done.sent == done.dropped == 0, "nothing leaves")
-        self.expect("rows", expected=set(self.rows), actual={row.id for row in self._outbox()})
+        self._expect_none_lost()
 
     @rule(calls=st.integers(1, 8))
     def kill_worker(self, calls: int) -> None:
@@ -70,6 +105,8 @@ class WorkerRules(ParentRules):
         self.expect("retried", expected=len(dead), actual=count)
         for row in dead:
             self.expect_queued(row.intent.kind, row.intent.account_id, row.intent.address)
+            # A token whose worker died unsent is still live, and drops the row that comes anew.
+            self.forsaken.add(row.intent.account_id)
 
     @precondition(lambda self: self.rows)
     @rule(pick=st.integers(0, 7))
@@ -80,8 +117,18 @@ class WorkerRules(ParentRules):
             row = rows[-1 - pick % len(rows)]
             held = row.leased_until is not None and row.leased_until > self.model.now
             self.ask(lambda: self.auth.drop([row.id]))
+            self.forsaken.add(row.intent.account_id)
             kept = row.id in {each.id for each in self._outbox()}
             self.expect("drop", expected=held, actual=kept)
+
+    def check_waiting(self) -> None:
+        """Who waits for an invitation has it, or it is still in the outbox."""
+        rows = {row.intent.account_id for row in self._outbox() if row.intent.kind in _INVITES}
+        for account in self.model.accounts.values():
+            if account.status(self.model.now) is Status.WAITING:
+                school = account.live_tokens(self.model.now, Origin.SCHOOL)
+                told = any(token.raw for token in school) or account.id in self.forsaken
+                self.hold(told or account.id in rows, f"the invitation of {account.id} is lost")
 
     # -- One run
 
@@ -95,10 +142,11 @@ class WorkerRules(ParentRules):
             done = None
         finally:
             self.storage.revive()
-            self.mailbox.fates = []
+            self.mailbox.fates, self.disturbance = [], ""
         return done
 
-    def _expect_delivery(self, done: Delivery, limit: int | None) -> None:
+    def _expect_delivery(self, done: Delivery) -> None:
+        self.gone |= {row_id for row_id, fate in self.sends if fate == "sent"}
         fates = Counter(fate for _, fate in self.sends)
         sent = fates["sent"]
         failed = sum(fates.values()) - sent
@@ -106,15 +154,16 @@ class WorkerRules(ParentRules):
         self.expect("not sent", expected=failed, actual=done.delayed + done.dead)
         self.hold(done.dead >= fates["refused"], "what is refused is dead")
         self.expect("dropped", expected=len(self.dropped), actual=done.dropped)
-        self._expect_none_lost(limit)
+        self._expect_none_lost()
 
-    def _expect_none_lost(self, limit: int | None) -> None:
+    def _expect_none_lost(self) -> None:
         rows = self._outbox()
         left, keys = {row.id for row in rows}, {row.intent.key for row in rows}
         sent = {row_id for row_id, fate in self.sends if fate == "sent"}
         self.hold(not sent & left, "what left is not in the outbox any more")
         vanished = set(self.rows) - left - sent
         replaced = {row_id for row_id in vanished if self.rows[row_id].intent.key in keys}
+        self.forsaken |= {self.rows[row_id].intent.account_id for row_id in replaced}
         erased = {row_id for row_id in vanished if self._is_erased(row_id)}
         lost = len(vanished - replaced - erased) - len(self.dropped)
         self.hold(lost <= 0, f"{lost} mails are lost")
@@ -135,16 +184,18 @@ class WorkerRules(ParentRules):
     def _seen(self, mail: Mail, fate: str) -> None:
         """Judge a mail at the moment when it leaves."""
         row_id = mail.message_id[1:].partition("@")[0].rpartition(".")[0]
+        if row_id not in self.rows:
+            # Queued while this run was under way.
+            self.rows = {row.id: row for row in self._outbox()} | self.rows
         self.hold(row_id in self.rows, "a mail answers a row of the outbox")
         self.hold(row_id not in self.gone, "a mail that left does not leave again")
         self.sends.append((row_id, fate))
-        if fate == "sent":
-            self.gone.add(row_id)
         named = [self.model.with_username(name) for name, _ in _lines(mail)]
         tokens = [self._token_in(mail, line, fate) for line in _lines(mail) if line[1]]
         self.hold("Enfant" not in mail.text + mail.html, "a mail names no child")
         if not self.disturbed:
             self._judge(self.rows[row_id], mail, named, tokens)
+        self._arrive(tokens, fate)
         self._disturb(named)
         if fate.startswith("killed"):
             self.storage.kill()
@@ -158,12 +209,18 @@ class WorkerRules(ParentRules):
         self.expect("the token's own address", expected=token.address, actual=mail.to.lower())
         if not self.disturbed:
             self.expect("beside its token", expected=token.account.username, actual=line[0])
-        if fate in {"delayed", "refused"}:
-            token.withdrawn = True
-            self.may_touch.add(token.account.id)
-        elif token.raw:
-            self.mailed.append(token)
         return token
+
+    def _arrive(self, tokens: Sequence[ModelToken], fate: str) -> None:
+        for token in tokens:
+            if fate in {"delayed", "refused"}:
+                token.withdrawn = True
+                self.may_touch.add(token.account.id)
+            elif token.raw:
+                self.mailed.append(token)
+            # Who knows what the mailer's own bug did.
+            elif fate in {"late", "bug"}:
+                self.forsaken.add(token.account.id)
 
     def _read(self, raw: str) -> bytes:
         keys = [f"q7Vd2mXcP0sLr9TzKe4HwYb6NfUaGj1B-{key}" for key in self.keys]

@@ -11,8 +11,6 @@ The whole library as a state machine: Hypothesis plays school, parents, stranger
     TestMyMachine = MyMachine.TestCase
 """
 
-import re
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -21,14 +19,12 @@ import attrs
 from hypothesis.stateful import invariant
 
 from parentauth import Account, Origin
-from parentauth.ports import Key
 from parentauth.testing._machine_model import LIVE, SESSIONS, ModelAccount
 from parentauth.testing._machine_worker import WorkerRules
 
 __all__ = ["ParentAuthMachine"]
 
 _TOKENS_KEPT = 2 * LIVE + 10
-_HYPHENS = re.compile("-")
 
 
 class ParentAuthMachine(WorkerRules):
@@ -57,6 +53,7 @@ class ParentAuthMachine(WorkerRules):
         self._others_untouched(before)
         self._as_the_model()
         self._as_queued()
+        self.check_waiting()
         self._no_secret_kept(before)
 
     def _others_untouched(self, before: dict[str, Account]) -> None:
@@ -125,11 +122,6 @@ class ParentAuthMachine(WorkerRules):
         text = "\n".join(self.stored_text())
         found = [secret for secret in self.secrets if secret in text]
         self.hold(not found, f"{len(found)} secrets are stored")
-
-    def guess_all_tokens(self) -> None:
-        """Look every token's key up, as the storage's index would."""
-        for digest in self.model.tokens:
-            self.inner.account(Key.by_token(digest))
 
 
 def _text(value: object) -> Iterator[str]:
