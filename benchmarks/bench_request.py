@@ -86,6 +86,7 @@ with folder() as place, table("signed-in request"):
         return f"{current_child.name}, {current_parent.name}"
 
     bare = Flask(__name__)
+    bare.config["SECRET_KEY"] = SECRET[::-1]
 
     @bare.get("/marks")
     def bare_marks() -> str:

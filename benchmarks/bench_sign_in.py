@@ -142,6 +142,7 @@ def our_sender(app: Flask) -> Sender:
 def bare_app(work: Callable[[], object]) -> Flask:
     """Return an application with one view that does just *work*."""
     app = Flask(__name__)
+    app.config["SECRET_KEY"] = SECRET[::-1]
 
     @app.post("/login")
     def login() -> Any:  # noqa: ANN401

@@ -20,10 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    # Ours, in _ext/.
-    "commands",
-    "public_names",
-    "token_states",
+    "directives",  # Ours, in _ext/.
 ]
 exclude_patterns = ["_build"]
 language = "en"
@@ -33,9 +30,6 @@ language = "en"
 nitpicky = True
 nitpick_ignore = {
     (role, name) for role in ("py:class", "py:exc", "py:func") for name in dir(builtins)
-} | {
-    # What ParentAuth.site returns has no public name.
-    ("py:class", "parentauth._site.Site"),
 }
 BENEATH = (
     "alembic argon2 attr attrs blinker click collections contextlib datetime email enum flask"
@@ -46,6 +40,7 @@ nitpick_ignore_regex = [(r"py:.*", rf"({'|'.join(BENEATH.split())})\..*")]
 
 autoclass_content = "both"
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 napoleon_google_docstring = True
@@ -60,3 +55,7 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"parentauth {release}"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0b726c", "color-brand-content": "#0b726c"},
+    "dark_css_variables": {"color-brand-primary": "#7fd6cd", "color-brand-content": "#7fd6cd"},
+}

@@ -9,6 +9,7 @@ from typing import Any
 
 from parentauth import Argon2Hasher
 from parentauth.exceptions import ConflictError
+from parentauth.mailers import as_message
 from parentauth.ports import Change, Mail, Storage
 
 GROUPED = re.compile(r"^(?:[0-9A-HJKMNP-TV-Z]{4}-){7}[0-9A-HJKMNP-TV-Z]{4}$", re.MULTILINE)
@@ -100,6 +101,8 @@ class ListMailer:
         self.fail_leave()
 
     def _send(self, mail: Mail) -> None:
+        # A mail that could not be built would never leave.
+        as_message(mail)
         self.fail_send(mail)
         self.sent.append(mail)
 

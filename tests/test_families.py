@@ -62,9 +62,37 @@ class TestMerged:
         """A row adds or updates its own children, and ends no other link."""
         after = merged(account, Family("p1", account.username, children=(link,)), now=START)
 
-        assert link in after.children
+        [now] = [one for one in after.children if one.child_id == link.child_id]
+        assert link.name == now.name
         others = [one for one in account.children if one.child_id != link.child_id]
         assert others == [one for one in after.children if one.child_id != link.child_id]
+
+    def test_ended_stays_ended(self) -> None:
+        """A row without dates, or without a class, changes neither; it may be a judge's decision."""
+        ended = attrs.evolve(NOOR, since=START - 9 * DAY, until=START - DAY, school_class="3A")
+        account = attrs.evolve(merged(None, ANNA, now=START), children=(ended,))
+        row = attrs.evolve(ANNA, children=(ChildLink(NOOR.child_id, NOOR.name),))
+
+        assert (ended,) == merged(account, row, now=START).children
+        [again] = merged(account, row, now=START, complete=True).children
+        assert (START - 9 * DAY, None, "3A") == (again.since, again.until, again.school_class)
+
+    def test_explicit_return(self) -> None:
+        """A row that says since when opens the link again, whatever ended it."""
+        ended = attrs.evolve(NOOR, until=START - DAY)
+        account = attrs.evolve(merged(None, ANNA, now=START), children=(ended,))
+        back = attrs.evolve(NOOR, since=START)
+
+        assert (back,) == merged(account, attrs.evolve(ANNA, children=(back,)), now=START).children
+
+    def test_planned_end(self) -> None:
+        """A planned end stays planned, in a complete import, too."""
+        ending = attrs.evolve(NOOR, until=START + DAY)
+        account = attrs.evolve(merged(None, ANNA, now=START), children=(ending,))
+
+        for complete in (False, True):
+            after = merged(account, ANNA, now=START, complete=complete)
+            assert START + DAY == after.children[0].until
 
     @given(strategies.accounts(account_id=st.just("p1")))
     def test_credentials(self, account: Account) -> None:

@@ -40,6 +40,15 @@ class TestForms:
 
         assert [ZOE] == read(text, encoding)
 
+    def test_stray_byte(self) -> None:
+        """One byte that is not UTF-8 in a file that is spoils no name: its line is told."""
+        data = f"{HEADER}\n{ROW}\n".encode() + ROW.encode("cp1252")
+
+        [problem] = told(data)
+        assert problem.startswith("line 3: ")
+        [problem] = told(f"{HEADER}\n{ROW}\n".encode("cp1252") + b"\x81")
+        assert "neither" in problem
+
     def test_file(self, tmp_path: Path) -> None:
         """A path is read like its contents."""
         path = tmp_path / "families.csv"

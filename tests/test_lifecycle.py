@@ -142,6 +142,15 @@ class TestStatus:
 
         assert status is status_of(account, now=NOW)
 
+    def test_restored(self) -> None:
+        """After a restored backup nobody waits with an invitation made before it."""
+        account = Account(
+            "p1", "anna", email="a@example.be", invited_at=START, invited_until=NOW + DAY
+        )
+
+        assert Status.WAITING is status_of(account, now=NOW, not_before=START)
+        assert Status.EXPIRED is status_of(account, now=NOW, not_before=START + SECOND)
+
     def test_revoked(self) -> None:
         """A parent whose invitation was revoked waits for nothing any more."""
         account = Account("p1", "anna", email="anna@example.be")

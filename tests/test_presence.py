@@ -370,11 +370,23 @@ class TestChangePassword:
         portal.auth = portal.new_auth(storage=storage)
         storage.conflicts = 1
         storage.before_conflict = lambda: portal.change("p1", password_hash=newer)
-        with pytest.raises(NotSignedInError):
+        with pytest.raises(CurrentPasswordError):
             self.change(portal, session_id)
 
         assert newer == portal.account("p1").password_hash
         assert [] == portal.outbox
+
+    def test_raced_by_rehash(self, portal: Portal) -> None:
+        """A better hash of the same password, made by a sign-in meanwhile, is no other password."""
+        session_id = portal.connected("p1").session_id
+        better = portal.hasher.inner.hash(password=PASSWORD)
+        storage = ConflictingStorage(portal.storage)
+        portal.auth = portal.new_auth(storage=storage)
+        storage.conflicts = 1
+        storage.before_conflict = lambda: portal.change("p1", password_hash=better)
+        self.change(portal, session_id)
+
+        assert better != portal.account("p1").password_hash
 
     def test_conflicts(self, portal: Portal) -> None:
         """A lost race that left the password alone is judged again, without hashing again."""

@@ -405,6 +405,15 @@ class TestThrottle:
 
         assert "throttled" == refused(portal, "aNNa", PASSWORD)
 
+    def test_padded(self, portal: Portal) -> None:
+        """What is cut off a name, to look it up, is not counted apart either."""
+        portal.connected("p1")
+        for number in range(10):
+            refused(portal, "anna" + " " * 147 + str(number))
+
+        assert "throttled" == refused(portal, "anna" + " " * 147 + "x", PASSWORD)
+        assert "throttled" == refused(portal, "anna", PASSWORD)
+
     def test_device(self, portal: Portal) -> None:
         """A remembered device counts apart: a stranger can't lock the parent out."""
         device = portal.connected("p1").device

@@ -145,7 +145,9 @@ class TestPaths:
 
 
 class TestSchool:
-    @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\0", "a\u202eb"])
+    @pytest.mark.parametrize(
+        "name", ["", " ", "a\nb", "a\0", "a\u202eb", "=?utf-8?q?a?=", 101 * "a"]
+    )
     def test_name(self, name: str) -> None:
         """A school has a name of printable characters."""
         with pytest.raises(ConfigurationError, match="name"):
@@ -156,6 +158,16 @@ class TestSchool:
         """A time zone that there is not is refused, with an example."""
         with pytest.raises(ConfigurationError, match="Europe/Brussels"):
             School("École", timezone=zone)
+
+    @pytest.mark.parametrize("email", ["info", "a@b.be, c@d.be", "École <a@b.be>", "a@b\n.be"])
+    def test_email(self, email: str) -> None:
+        """An address that no mail could carry is refused at the start, not mail by mail."""
+        with pytest.raises(ConfigurationError, match="school_email"):
+            School("École", email=email)
+
+    def test_email_kept(self) -> None:
+        """An address is kept as mails carry it."""
+        assert "info@xn--cole-9oa.be" == School("École", email=" info@école.be ").email
 
     def test_default_zone(self) -> None:
         """Dates are Brussels' unless told otherwise."""

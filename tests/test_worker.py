@@ -3,11 +3,13 @@ import threading
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
 
 from parentauth import ChildLink, Delivery, EventKind, Family
+from parentauth._mails import Writer
 from parentauth._outbox import IntentKind
 from parentauth._worker import BATCH, GIVEN_UP_AFTER, LEASE
 from parentauth.exceptions import (
@@ -501,15 +503,38 @@ class TestBatches:
         return [Family(f"f{n:03}", f"user{n}", email=f"user{n}@example.be") for n in range(count)]
 
     def test_one_write(self, portal: Portal) -> None:
-        """Fifty invitations are read once, written once, sent over one connection, settled once."""
+        """Fifty invitations are read once, written once, sent over one connection."""
         portal.auth.save(self.families(BATCH - 5))
         portal.auth.invite_all()
         storage = RecordingStorage(portal.storage)
         portal.auth = portal.new_auth(storage=storage)
 
         assert BATCH == portal.deliver().sent
-        assert ["claim", "accounts", "replace", "settle", "claim"] == storage.calls
+        # Settled ten at a time: as many leave twice where a worker is killed.
+        assert ["claim", "accounts", "replace", *["settle"] * 5, "claim"] == storage.calls
         assert 1 == portal.mailer.connects
+
+    def test_one_bad_draft(
+        self, portal: Portal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A mail that can't be written waits alone; the others of its batch leave."""
+        portal.auth.save(self.families(5))
+        portal.auth.invite_all()
+        access = Writer.access
+
+        def fails_for_one(self: Writer, to: str, *args: Any) -> Mail:
+            if to == "user3@example.be":
+                raise ZeroDivisionError
+            return access(self, to, *args)
+
+        monkeypatch.setattr(Writer, "access", fails_for_one)
+        delivery = portal.deliver()
+
+        assert 1 == delivery.delayed
+        assert "user3@example.be" not in [mail.to for mail in portal.mailer.sent]
+        assert delivery.sent == len(portal.mailer.sent) >= 4
+        assert "ZeroDivisionError" in [row.reason for row in portal.outbox]
+        assert "drafting failed" in caplog.text
 
     def test_limit(self, portal: Portal) -> None:
         """No more rows are handled than asked for."""

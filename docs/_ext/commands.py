@@ -1,15 +1,10 @@
-"""The directive ``flask-commands``: every command of ``flask parentauth``, from its own help."""
+"""Every command of ``flask parentauth``, from its own help."""
 
 import inspect
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
 
 import click
-
-from docutils import nodes
-from docutils.parsers.rst import Directive
-from sphinx.application import Sphinx
 
 
 def commands_of(
@@ -49,43 +44,3 @@ def options_of(command: click.Command) -> list[tuple[str, str]]:
         if isinstance(parameter, click.Option)
     )
     return [record for record in records if record is not None]
-
-
-class FlaskCommands(Directive):
-    """Write one section per command."""
-
-    has_content: ClassVar[bool] = False
-
-    def run(self) -> list[nodes.Node]:
-        """Return the sections."""
-        from parentauth.flask._cli import group
-
-        return [_section(name, command) for name, command in commands_of(group)]
-
-
-def _section(name: str, command: click.Command) -> nodes.section:
-    section = nodes.section(ids=[nodes.make_id(f"parentauth-{name}")])
-    section += nodes.title(text=name)
-    texts, example = described(command)
-    section += [nodes.paragraph(text=text) for text in texts]
-    usage = " ".join(["flask parentauth", name, "[OPTIONS]", *arguments_of(command)])
-    section += nodes.literal_block(usage, usage, language="text")
-    options = nodes.definition_list()
-    for option, text in options_of(command):
-        options += nodes.definition_list_item(
-            "",
-            nodes.term("", "", nodes.literal(text=option)),
-            nodes.definition("", nodes.paragraph(text=text)),
-        )
-    if len(options):
-        section += options
-    if example:
-        section += nodes.paragraph(text="For example:")
-        section += nodes.literal_block(example, f"$ {example}", language="console")
-    return section
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register with Sphinx."""
-    app.add_directive("flask-commands", FlaskCommands)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,9 +9,7 @@ import inspect
 
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final
-
-from sphinx.application import Sphinx
+from typing import Final
 
 # A name of two modules is documented in the first one.
 MODULES: Final = (
@@ -42,7 +40,7 @@ def public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def rehome(_: Sphinx) -> None:
+def rehome() -> None:
     """Tell classes and functions that they live where they are imported from."""
     done: set[int] = set()
     for name in MODULES:
@@ -54,9 +52,3 @@ def rehome(_: Sphinx) -> None:
             if value.__module__.startswith("parentauth"):
                 value.__module__ = name
                 done.add(id(value))
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register with Sphinx."""
-    app.connect("builder-inited", rehome)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

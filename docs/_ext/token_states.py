@@ -1,5 +1,5 @@
 """
-The directive ``token-states``: the life of a token, found out by driving the code, and drawn.
+The life of a token, found out by driving the code, and drawn.
 
 Nothing here says which state follows which.  Each verb is applied to a token in each state, the
 verdict is asked for before and after, and what changed is an arrow.  A new arrow that the drawing
@@ -9,11 +9,7 @@ has no place for stops the build.
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Any, Final
-
-from docutils import nodes
-from docutils.parsers.rst import Directive
-from sphinx.application import Sphinx
+from typing import Final
 
 from parentauth import Account, Origin, _lifecycle, _tokens
 from parentauth._tokens import DEAD_KEPT_FOR, LIVE_PER_ORIGIN
@@ -71,6 +67,8 @@ def _wait(account: Account, now: datetime) -> Moment:
 
 def _purge_later(account: Account, now: datetime) -> Moment:
     later = now + DEAD_KEPT_FOR
+    if verdict(account, now) == "live":  # It is not forgotten then, but has expired.
+        return account, now
     return _tokens.purged(account, now=later), later
 
 
@@ -131,27 +129,27 @@ def transitions() -> dict[tuple[str, str], list[str]]:
 
 # How it is drawn ---------------------------------------------------------------------------------
 
-WIDTH, HEIGHT = 900, 460
+WIDTH, HEIGHT = 736, 450
 BOXES: Final = {
-    "live": (20, 195, 140, 50),
-    "used": (500, 25, 140, 50),
-    "revoked": (500, 195, 140, 50),
-    "expired": (500, 345, 140, 50),
-    "unknown": (745, 195, 140, 50),
+    "live": (2, 195, 100, 50),
+    "used": (420, 25, 100, 50),
+    "revoked": (420, 195, 100, 50),
+    "expired": (420, 345, 100, 50),
+    "unknown": (614, 195, 120, 50),
 }
 # The way of each arrow, and where its words begin.
 ROUTES: Final[Mapping[tuple[str, str], tuple[str, int, int]]] = {
-    ("live", "used"): ("M90 195 V50 H496", 104, 40),
-    ("live", "revoked"): ("M160 220 H496", 172, 142),
-    ("live", "expired"): ("M90 245 V370 H496", 104, 360),
-    ("live", "unknown"): ("M60 245 V435 H840 V249", 104, 425),
-    ("expired", "revoked"): ("M570 345 V249", 580, 302),
-    ("used", "unknown"): ("M640 50 H815 V191", 700, 40),
-    ("revoked", "unknown"): ("M640 220 H741", 650, 210),
-    ("expired", "unknown"): ("M640 370 H790 V249", 690, 360),
+    ("live", "used"): ("M57 195 V50 H416", 70, 40),
+    ("live", "revoked"): ("M102 220 H416", 110, 159),
+    ("live", "expired"): ("M57 245 V370 H416", 70, 360),
+    ("live", "unknown"): ("M30 245 V435 H700 V249", 70, 425),
+    ("expired", "revoked"): ("M470 345 V249", 478, 302),
+    ("used", "unknown"): ("M520 50 H674 V191", 530, 40),
+    ("revoked", "unknown"): ("M520 220 H610", 525, 210),
+    ("expired", "unknown"): ("M520 370 H650 V249", 530, 360),
 }
 LINE: Final = 17
-# Under this many lines they stand above the arrow, and the rest below it.
+# So many lines of words stand above an arrow, and the rest below it.
 ABOVE: Final = 4
 
 
@@ -170,7 +168,7 @@ def drawing(found: Mapping[tuple[str, str], Iterable[str]]) -> str:
     return (
         '<div style="overflow-x:auto">'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="The life of a token" '
-        'style="min-width:50rem;width:100%;font:14px var(--font-stack,sans-serif)" '
+        'style="min-width:46rem;width:100%;font:13px var(--font-stack,sans-serif)" '
         'fill="currentColor" stroke="none">'
         '<defs><marker id="token-arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
         'markerHeight="8" orient="auto-start-reverse"><path d="M0 0 10 5 0 10Z"/></marker></defs>'
@@ -182,8 +180,8 @@ def _arrow(edge: tuple[str, str], verbs: list[str]) -> str:
     path, x, y = ROUTES[edge]
     lines = []
     for number, verb in enumerate(verbs):
-        # The arrow itself needs the room of one line.
-        gap = LINE if len(verbs) > ABOVE and number >= ABOVE else 0
+        # The arrow itself needs room.
+        gap = LINE // 2 + 4 if number >= ABOVE else 0
         lines.append(f'<text x="{x}" y="{y + number * LINE + gap}">{escape(verb)}</text>')
     return (
         f'<path d="{path}" fill="none" stroke="currentColor" stroke-width="1.5" '
@@ -198,41 +196,3 @@ def _box(name: str, x: int, y: int, width: int, height: int) -> str:
         f'<text x="{x + width // 2}" y="{y + height // 2 + 5}" text-anchor="middle" '
         f'font-weight="700">{escape(name)}</text>'
     )
-
-
-class TokenStates(Directive):
-    """Draw the states, and list the arrows as a table for who does not see the drawing."""
-
-    def run(self) -> list[nodes.Node]:
-        """Return both."""
-        found = transitions()
-        return [nodes.raw("", drawing(found), format="html"), _table(found)]
-
-
-def _table(found: Mapping[tuple[str, str], Iterable[str]]) -> nodes.table:
-    table = nodes.table()
-    group = nodes.tgroup(cols=3)
-    table += group
-    for width in (1, 3, 1):
-        group += nodes.colspec(colwidth=width)
-    head, body = nodes.thead(), nodes.tbody()
-    group += head
-    group += body
-    head += _row("from", "when", "to")
-    for (before, after), verbs in found.items():
-        for verb in verbs:
-            body += _row(before, verb, after)
-    return table
-
-
-def _row(*cells: str) -> nodes.row:
-    row = nodes.row()
-    for cell in cells:
-        row += nodes.entry("", nodes.paragraph(text=cell))
-    return row
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Register with Sphinx."""
-    app.add_directive("token-states", TokenStates)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,7 +27,7 @@ from parentauth._model import (
 )
 from parentauth._office import Departed
 from parentauth._passwords import PasswordPolicy, Violation
-from parentauth._site import Paths, School
+from parentauth._site import Paths, School, Site
 from parentauth._upkeep import Purged
 from parentauth._worker import Delivery
 
@@ -60,6 +60,7 @@ __all__ = [
     "School",
     "Session",
     "SignedIn",
+    "Site",
     "Status",
     "Token",
     "Violation",

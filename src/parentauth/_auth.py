@@ -340,13 +340,19 @@ class ParentAuth:
         self, families: Iterable[Family], *, complete: bool = False, dry_run: bool = False
     ) -> Saved:
         """
-        Add and update parents and their children, all or none.
+        Add and update parents and their children.
+
+        Every row is checked before anything is written.  New parents and usernames are then
+        written in one step, the others in small ones, so that parents can sign in meanwhile;
+        an import that was interrupted is simply run again.
 
         Matched by id alone; what is absent changes nothing.  Connected parents are told
-        of a new child or another address.
+        of a new child or another address.  A child link that has ended stays so until a row
+        gives it a new ``since``.
 
         Args:
-            complete: The families are all there are: child links that they do not name end.
+            complete: The families are all there are: child links that they do not name end,
+                and ended ones that they name without dates are live again.
             dry_run: Write nothing, and tell what would be.
 
         Raises:

@@ -98,9 +98,13 @@ class Drafter:
             # On a second attempt the live token may be the first one's, whose worker died
             # before its mail left.
             first = claim.attempts == 1
-            if first and _tokens.has_live(account, Origin.SCHOOL, now=self.now):
+            if first and self._is_invited(account):
                 return Dropped(claim, "waiting")
         return self._access(claim, [account], Origin.SCHOOL)
+
+    def _is_invited(self, account: Account) -> bool:
+        not_before = self.parts.lifetimes.not_before
+        return _tokens.has_live(account, Origin.SCHOOL, now=self.now, not_before=not_before)
 
     def _access(self, claim: Claim, accounts: Sequence[Account], origin: Origin) -> Draft:
         """Mint one token per account; they are nowhere but in the mail."""

@@ -48,8 +48,17 @@ class Family:
     place: str = attrs.field(default="", eq=False)
 
 
-def merged(account: Account | None, family: Family, *, now: datetime) -> Account:
-    """Return the account with what *family* says; equal to *account* when nothing is new."""
+def merged(
+    account: Account | None, family: Family, *, now: datetime, complete: bool = False
+) -> Account:
+    """
+    Return the account with what *family* says; equal to *account* when nothing is new.
+
+    Args:
+        complete: The rows are all there is: a child that is named without dates has come
+            back, where its link had ended.  Else an ended link stays so until a row says
+            since when it is live again: it may have ended by a judge's decision.
+    """
     account = account or Account(id=family.id, username=family.username)
     email = read_address(family.email) if family.email else account.email
     return attrs.evolve(
@@ -57,7 +66,7 @@ def merged(account: Account | None, family: Family, *, now: datetime) -> Account
         username=family.username.strip(),
         name=family.name or account.name,
         locale=family.locale or account.locale,
-        children=_with_links(account.children, family.children),
+        children=_with_links(account.children, family.children, now if complete else None),
     )
 
 
@@ -122,9 +131,7 @@ def username_clashes(families: Iterable[Family], holders: Mapping[str, Account])
 def without_others(account: Account, named: Collection[str], *, now: datetime) -> Account:
     """Return the account with every link ended at *now* whose child is not *named*."""
     children = tuple(
-        link
-        if link.child_id in named or (link.until is not None and link.until <= now)
-        else attrs.evolve(link, until=now)
+        link if link.child_id in named or link.has_ended(now) else attrs.evolve(link, until=now)
         for link in account.children
     )
     return attrs.evolve(account, children=children)
@@ -205,11 +212,25 @@ def _joined(first: Family, family: Family) -> Family:
 
 
 def _with_links(
-    present: tuple[ChildLink, ...], new: tuple[ChildLink, ...]
+    present: tuple[ChildLink, ...], new: tuple[ChildLink, ...], reopened_at: datetime | None = None
 ) -> tuple[ChildLink, ...]:
     links = {link.child_id: link for link in present}
-    links.update((link.child_id, link) for link in new)
+    for link in new:
+        known = links.get(link.child_id)
+        links[link.child_id] = link if known is None else _updated(known, link, reopened_at)
     return tuple(links.values())
+
+
+def _updated(known: ChildLink, link: ChildLink, reopened_at: datetime | None) -> ChildLink:
+    """Take over what the row says; what it leaves empty changes nothing."""
+    since, until = link.since, link.until
+    if since is None:
+        since, until = known.since, until or known.until
+        if link.until is None and known.has_ended(reopened_at):
+            until = None
+    return attrs.evolve(
+        link, school_class=link.school_class or known.school_class, since=since, until=until
+    )
 
 
 def _place(family: Family) -> str:

@@ -77,8 +77,20 @@ def _contents(path: Path) -> bytes:
 def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
+    except UnicodeDecodeError as error:
+        if not data[: error.start].isascii():
+            # Read as cp1252, one stray byte would spoil every name, and ids made of names.
+            line = data.count(b"\n", 0, error.start) + 1
+            raise FamiliesError(
+                [f"line {line}: is not UTF-8 like the lines before; save the file as UTF-8"]
+            ) from None
+    try:
+        return data.decode("cp1252")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FamiliesError(
+            [f"line {line}: is neither UTF-8 nor cp1252; save the file as UTF-8"]
+        ) from None
 
 
 def _separator(data: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from parentauth import _lifecycle, _notices
+from parentauth import _notices
 from parentauth._model import Status
 from parentauth._office import found
 from parentauth._parts import Parts, pages_of
@@ -27,7 +27,7 @@ def invite_all(parts: Parts, *, again: bool, on_progress: OnProgress | None) -> 
         _notices.invitation(account.id, again=again, now=now)
         for page in pages_of(parts.storage)
         for account in page
-        if _lifecycle.status_of(account, now=now) in wanted
+        if parts.status_of(account, now) in wanted
     ]
     for done in range(0, len(intents), CHUNK):
         parts.storage.enqueue(intents[done : done + CHUNK])

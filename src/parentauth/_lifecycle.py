@@ -44,8 +44,13 @@ def with_active(account: Account, *, active: bool, now: datetime) -> Account:
     return attrs.evolve(account, active=active)
 
 
-def status_of(account: Account, *, now: datetime) -> Status:
-    """Return where the parent stands at *now*."""
+def status_of(account: Account, *, now: datetime, not_before: datetime | None = None) -> Status:
+    """
+    Return where the parent stands at *now*.
+
+    Args:
+        not_before: Invitations made earlier are dead (a restored backup), or None.
+    """
     if not account.active:
         return Status.CLOSED
     if account.connected_at is not None:
@@ -54,7 +59,11 @@ def status_of(account: Account, *, now: datetime) -> Status:
         return Status.NO_ADDRESS
     if account.invited_at is None:
         return Status.NOT_INVITED
-    waiting = account.invited_until is not None and now < account.invited_until
+    waiting = (
+        account.invited_until is not None
+        and now < account.invited_until
+        and (not_before is None or account.invited_at >= not_before)
+    )
     return Status.WAITING if waiting else Status.EXPIRED
 
 

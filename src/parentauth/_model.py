@@ -56,6 +56,10 @@ class ChildLink:
     since: datetime | None = None
     until: datetime | None = None
 
+    def has_ended(self, now: datetime | None) -> bool:
+        """Tell whether the link is over at *now*; at None nothing is."""
+        return now is not None and self.until is not None and self.until <= now
+
     def is_live(self, now: datetime) -> bool:
         """Tell whether the parent may enter this child's pages at *now*."""
         return (self.since is None or self.since <= now) and (

@@ -50,16 +50,14 @@ def find_parent(parts: Parts, username: str) -> Parent | None:
 
 def status(parts: Parts, account_id: str) -> Status:
     """Return where one parent stands."""
-    return _lifecycle.status_of(found(parts, account_id), now=parts.clock())
+    return parts.status_of(found(parts, account_id), parts.clock())
 
 
 def status_counts(parts: Parts) -> Mapping[Status, int]:
     """Count the accounts by status."""
     now = parts.clock()
     counts = Counter(
-        _lifecycle.status_of(account, now=now)
-        for page in pages_of(parts.storage)
-        for account in page
+        parts.status_of(account, now) for page in pages_of(parts.storage) for account in page
     )
     return {each: counts[each] for each in Status}
 

@@ -12,12 +12,12 @@ from typing import TypeVar
 
 import attrs
 
-from parentauth import _sessions
+from parentauth import _lifecycle, _sessions
 from parentauth._canonical import digest, username_key
 from parentauth._codec import TokenCodec
 from parentauth._devices import Devices
 from parentauth._events import Announcer, Event, EventKind
-from parentauth._model import Account, Client
+from parentauth._model import Account, Client, Status
 from parentauth._passwords import PasswordPolicy
 from parentauth._sessions import SessionRules
 from parentauth._site import School, Site
@@ -29,6 +29,7 @@ from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
 T = TypeVar("T")
 ATTEMPTS = 10
 PAGE = 500
+PATIENCE = 2.0  # seconds
 
 
 @attrs.frozen
@@ -81,6 +82,10 @@ class Parts:
     def prefix(self, client: Client) -> str | None:
         """Return the client's prefix, or None where it is not counted."""
         return prefix_of(client.address, self.exempt)
+
+    def status_of(self, account: Account, now: datetime) -> Status:
+        """Return where a parent stands."""
+        return _lifecycle.status_of(account, now=now, not_before=self.lifetimes.not_before)
 
     def username_digest(self, username: str) -> str:
         """Return a keyed digest of what was typed: it may have been a password."""
@@ -144,12 +149,16 @@ def until_current(step: Callable[[], T]) -> T:
     Repeat *step* (read, judge, replace) until nobody came in between.
 
     Raises:
-        ConflictError: Ten attempts were not enough.
+        ConflictError: Ten attempts, or a few seconds, were not enough.
     """
+    deadline = time.monotonic() + PATIENCE
     for attempt in range(1, ATTEMPTS):
         try:
             return step()
         except ConflictError:
+            # A locked database answers late; nobody waits for ten such answers.
+            if time.monotonic() > deadline:
+                raise
             # Without jitter those who lose together try together again.
             time.sleep(random.uniform(0, 0.005 * attempt))  # noqa: S311  no secret
     return step()

@@ -128,7 +128,12 @@ class PasswordPolicy:
         return {"minimum": self.minimum, "maximum": self.maximum}
 
     def violations(
-        self, password: str, *, confirmation: str, context: Collection[str]
+        self,
+        password: str,
+        *,
+        confirmation: str,
+        context: Collection[str],
+        unfit: Collection[str] = (),
     ) -> tuple[Violation, ...]:
         """
         Return every broken rule, or nothing.
@@ -140,6 +145,7 @@ class PasswordPolicy:
         Args:
             context: Texts that it must not be made of: username, e-mail address, the names of
                 parent, children and school.  Whole words only.
+            unfit: The same, but kept from the host's own rules: the token in the mail.
 
         Raises:
             InputError: NUL or half a character in either.
@@ -149,13 +155,16 @@ class PasswordPolicy:
         if len(password) > RAW_MAX:
             return (self._too_long,)
         normalized = normalize(password)
-        return (*self._broken(normalized, context), *_mismatch(normalized, confirmation))
+        broken = self._broken(normalized, context, unfit)
+        return (*broken, *_mismatch(normalized, confirmation))
 
     @property
     def _too_long(self) -> Violation:
         return Violation("too_long", {"maximum": self.maximum})
 
-    def _broken(self, password: str, context: Collection[str]) -> Iterator[Violation]:
+    def _broken(
+        self, password: str, context: Collection[str], unfit: Collection[str]
+    ) -> Iterator[Violation]:
         too_long = len(password) > self.maximum
         if len(password) < self.minimum:
             yield Violation("too_short", {"minimum": self.minimum})
@@ -167,7 +176,7 @@ class PasswordPolicy:
         # Itself, too: without case, ß is two letters.
         if is_repetition({beginning, *forms}) or not common_passwords().isdisjoint(forms):
             yield Violation("common")
-        if not context_words(context).isdisjoint(forms):
+        if not context_words([*context, *unfit]).isdisjoint(forms):
             yield Violation("context")
         if not too_long:
             for rule in self.extra_rules:

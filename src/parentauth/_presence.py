@@ -74,8 +74,11 @@ def change_password(
 
     def step() -> Account:
         before, _ = _required(parts, session_id)
-        if before.password_hash != verified:
-            raise NotSignedInError
+        if before.password_hash != verified and not parts.hasher.verify(
+            password=normalize(current), password_hash=before.password_hash or parts.dummy_hash
+        ):
+            # Another password came between our look and our write, not just a better hash.
+            raise CurrentPasswordError
         after = _lifecycle.with_password(before, password_hash, now=now)
         after = _sessions.opened(after, digest, parts.sessions, now=now)
         parts.storage.replace([Change(before, after, [password_changed(after, now=now)])])

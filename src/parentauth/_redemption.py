@@ -107,7 +107,8 @@ def refuse_weak(
     violations = parts.policy.violations(
         checked_text(new_password, "new_password"),
         confirmation=checked_text(confirmation, "confirmation"),
-        context=[*_context(parts, account), *unfit],
+        context=_context(parts, account),
+        unfit=unfit,
     )
     if violations:
         reason = ",".join(violation.code for violation in violations)

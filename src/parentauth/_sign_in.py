@@ -91,7 +91,9 @@ def left_behind(parts: Parts, client: Client, account: Account) -> Sequence[Chan
 def _admitted(parts: Parts, username: str, password: str, client: Client, now: datetime) -> Attempt:
     guard = parts.guard(now)
     guard.peek_failures(parts.prefix(client))
-    username = checked_text(username, "username")
+    # Cut here, before it is counted: a name that is too long to exist costs what any other
+    # costs, and no two names that are looked up alike are counted apart.
+    username = checked_text(username, "username")[: USERNAME_MAX + 1]
     password = normalize(checked_text(password, "password"))
     stranger, remembered = counters(parts, username)
     known = parts.devices.knows(client.device, parts.device_digest(username), now=now)
@@ -106,8 +108,7 @@ def _opened(parts: Parts, attempt: Attempt, client: Client, now: datetime) -> tu
 
     def step() -> Account:
         nonlocal verified
-        # Cut, so that a name too long to exist costs the same read as any other.
-        account = parts.storage.account(Key.by_username(attempt.username[: USERNAME_MAX + 1]))
+        account = parts.storage.account(Key.by_username(attempt.username))
         password_hash = account.password_hash if account and account.active else None
         if verified is None or verified.password_hash != password_hash:
             verified = _verified(parts, attempt, password_hash, now)

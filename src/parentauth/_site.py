@@ -8,7 +8,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import attrs
 
-from parentauth.exceptions import ConfigurationError
+from parentauth._addresses import read_address
+from parentauth.exceptions import AddressError, ConfigurationError
+
+NAME_MAX: Final = 100
+
+
+def _mailbox(text: str) -> str:
+    try:
+        return read_address(text) if text else ""
+    except AddressError:
+        raise ConfigurationError(
+            "school_email is no e-mail address; write one like 'secretariat@ecole.be'"
+        ) from None
 
 
 @attrs.frozen
@@ -30,14 +42,17 @@ class School:
     name: str
     telephone: str = ""
     address: str = ""
-    email: str = ""
+    email: str = attrs.field(default="", converter=_mailbox)
     logo: str = ""
     timezone: str = "Europe/Brussels"
 
     def __attrs_post_init__(self) -> None:
-        """Check name and time zone."""
-        if not self.name.strip() or not self.name.isprintable():
-            raise ConfigurationError("the school needs a name of printable characters")
+        """Check what mails are made with: a mistake here would make each of them fail."""
+        fits = self.name.strip() and self.name.isprintable() and len(self.name) <= NAME_MAX
+        if not fits or "=?" in self.name:
+            raise ConfigurationError(
+                f"school_name: write up to {NAME_MAX} printable characters, without '=?'"
+            )
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -105,6 +105,8 @@ def _readable(code: int | str, text: bytes) -> str:
     line = text[:_REASON_MAX].decode(errors="backslashreplace").replace("\n", " ")
     # Every address, because a server may name the one that it forwards to.
     masked = re.sub(r"([^\s<>@])[^\s<>@]*@", r"\1***@", line)
+    # And what looks like a token: a filter may quote the link that it does not like.
+    masked = re.sub(r"[0-9A-Za-z]{4}(?:-?[0-9A-Za-z]{4}){7}", "***", masked)
     return f"{code} " + "".join(
         letter if letter.isprintable() else ascii(letter)[1:-1] for letter in masked
     )

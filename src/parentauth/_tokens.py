@@ -133,18 +133,26 @@ def withdraw(account: Account, digest: str, *, before: Account) -> Account:
         return account
     tokens = tuple(other for other in account.tokens if other.digest != digest)
     if token.origin is Origin.SCHOOL and account.invited_at == token.issued_at:
+        until, revoked_at = before.invited_until, token.revoked_at
+        if until is not None and revoked_at is not None:
+            # What revoked it while its mail was on the way has ended the earlier one, too.
+            until = min(until, revoked_at)
         return attrs.evolve(
-            account,
-            tokens=tokens,
-            invited_at=before.invited_at,
-            invited_until=before.invited_until,
+            account, tokens=tokens, invited_at=before.invited_at, invited_until=until
         )
     return attrs.evolve(account, tokens=tokens)
 
 
-def has_live(account: Account, origin: Origin, *, now: datetime) -> bool:
+def has_live(
+    account: Account, origin: Origin, *, now: datetime, not_before: datetime | None = None
+) -> bool:
     """Tell whether a token of that origin could be redeemed now."""
-    return any(token.origin is origin and token.is_live(now) for token in account.tokens)
+    return any(
+        token.origin is origin
+        and token.is_live(now)
+        and (not_before is None or token.issued_at >= not_before)
+        for token in account.tokens
+    )
 
 
 def purged(account: Account, *, now: datetime) -> Account:

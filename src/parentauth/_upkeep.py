@@ -50,6 +50,8 @@ def _purge_page(parts: Parts, page: Sequence[Account], now: datetime) -> int:
         for account in page
         if (after := _purged(parts, account, now)) != account
     ]
+    if not changes:
+        return 0
     try:
         parts.storage.replace(changes)
     except ConflictError:

@@ -33,6 +33,7 @@ from parentauth.ports import Change
 logger: Final = logging.getLogger("parentauth")
 
 BATCH: Final = 50
+SETTLED_AT_ONCE: Final = 10
 LEASE: Final = timedelta(minutes=15)
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
 # After a day without a worker, one hiccup of the mail server must not end a whole campaign.
@@ -85,13 +86,15 @@ def deliver(parts: Parts, *, limit: int | None) -> Delivery:
 
 @attrs.define
 class _Batch:
-    """One batch: what became of each claim, until it is settled in one go."""
+    """One batch: what became of each claim, until it is settled."""
 
     parts: Parts
     done: list[Claim] = attrs.field(factory=list)
     later: list[Delay] = attrs.field(factory=list)
     dead: list[Death] = attrs.field(factory=list)
     dropped: int = 0
+    settled: set[str] = attrs.field(factory=set)
+    delivery: Delivery = Delivery()
 
     def run(self, claims: Sequence[Claim]) -> Delivery:
         """Handle *claims*; whatever goes wrong, none of them is lost."""
@@ -100,6 +103,8 @@ class _Batch:
             with self.parts.mailer.connect() as send:
                 for draft in self._written(claims):
                     self._send(draft, send, too_late)
+                    if len(self.done) + len(self.later) + len(self.dead) >= SETTLED_AT_ONCE:
+                        self._settle()
         except MailDelayedError as error:
             self._delay_rest(claims, error.reason)
         except StorageError:
@@ -110,9 +115,24 @@ class _Batch:
             self._delay_rest(claims, type(error).__name__)
         finally:
             # Whatever happened: what left must not leave again.
-            self.parts.storage.settle(done=self.done, later=self.later, dead=self.dead)
-        sent = len(self.done) - self.dropped
-        return Delivery(sent, len(self.later), len(self.dead), self.dropped)
+            self._settle()
+        return self.delivery
+
+    @property
+    def _handled(self) -> set[str]:
+        claims = [*self.done, *(delay.claim for delay in self.later)]
+        claims += [death.claim for death in self.dead]
+        return {claim.id for claim in claims}
+
+    def _settle(self) -> None:
+        """Give back what is done with, some at a time: a killed worker's mails leave twice."""
+        done, later, dead = self.done, self.later, self.dead
+        if not self._handled:
+            return
+        self.parts.storage.settle(done=done, later=later, dead=dead)
+        self.delivery += Delivery(len(done) - self.dropped, len(later), len(dead), self.dropped)
+        self.settled |= self._handled
+        self.done, self.later, self.dead, self.dropped = [], [], [], 0
 
     def _written(self, claims: Sequence[Claim]) -> Iterable[Draft]:
         """Give drafts whose tokens are kept: many by one write, else one by one."""
@@ -150,7 +170,7 @@ class _Batch:
     def _write(self, found: Iterable[tuple[Claim, Sequence[Account]]]) -> Sequence[Draft]:
         """Judge claims and write their tokens, all or none."""
         drafter = Drafter(self.parts, self.parts.clock(), _random_bits)
-        results = [drafter.draft(claim, accounts) for claim, accounts in found]
+        results = [self._judged(drafter, claim, accounts) for claim, accounts in found]
         drafts = [result for result in results if isinstance(result, Draft)]
         minted = [token for draft in drafts for token in draft.tokens]
         if minted:
@@ -161,6 +181,17 @@ class _Batch:
             if isinstance(result, Dropped):
                 self._drop(result)
         return drafts
+
+    def _judged(
+        self, drafter: Drafter, claim: Claim, accounts: Sequence[Account]
+    ) -> Draft | Dropped | None:
+        """Draft one mail; if that fails, the others of the batch leave all the same."""
+        try:
+            return drafter.draft(claim, accounts)
+        except Exception as error:  # noqa: BLE001  whatever it is, it is this claim's alone
+            _log_crash(error, f"drafting failed on {claim.id}")
+            self._postpone(claim, type(error).__name__)
+            return None
 
     def _found(self, claims: Collection[Claim]) -> Mapping[str, Sequence[Account]]:
         """Read whom each claim is for: by id all at once, by address one by one."""
@@ -214,11 +245,9 @@ class _Batch:
             logger.warning("a token whose mail did not leave could not be withdrawn")
 
     def _delay_rest(self, claims: Iterable[Claim], reason: str) -> None:
-        settled = {claim.id for claim in self.done}
-        settled |= {delay.claim.id for delay in self.later}
-        settled |= {death.claim.id for death in self.dead}
+        handled = self.settled | self._handled
         for claim in claims:
-            if claim.id not in settled:
+            if claim.id not in handled:
                 self._postpone(claim, reason)
 
     def _postpone(self, claim: Claim, reason: str) -> None:

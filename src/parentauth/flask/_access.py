@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.local import LocalProxy
 
 from parentauth import Child, Parent, Present
-from parentauth.flask._state import page_request, state_of
+from parentauth.flask._state import page_request, session_id_of, state_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
@@ -23,7 +23,7 @@ def current_present() -> Present | None:
     """Return who is signed in on this request, read once, or None."""
     if _ON_G not in g:
         state = state_of()
-        setattr(g, _ON_G, state.auth.resume(page_request(request, state).session_id))
+        setattr(g, _ON_G, state.auth.resume(session_id_of(request, state)))
     present: Present | None = getattr(g, _ON_G)
     return present
 

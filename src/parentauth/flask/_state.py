@@ -39,6 +39,13 @@ def _links(settings: Settings) -> HostLinks:
     )
 
 
+def session_id_of(request: Request, state: State) -> str | None:
+    """Return what the session's cookie holds."""
+    sessions = request.cookies.getlist(state.pages.cookies.session)
+    # A cookie that came twice was tossed in by a sibling host: nobody is signed in.
+    return sessions[0] if len(sessions) == 1 else None
+
+
 def page_request(request: Request, state: State, *, with_form: bool = True) -> PageRequest:
     """
     Read what the page flow needs, each field with all its values.
@@ -47,14 +54,12 @@ def page_request(request: Request, state: State, *, with_form: bool = True) -> P
         with_form: False where the form itself is what can't be read.
     """
     names = state.pages.cookies
-    sessions = request.cookies.getlist(names.session)
     return PageRequest(
         method=request.method,
         links=_links(state.settings),
         form=dict(request.form.lists()) if with_form else {},
         query=dict(request.args.lists()),
-        # A cookie that came twice was tossed in by a sibling host: nobody is signed in.
-        session_id=sessions[0] if len(sessions) == 1 else None,
+        session_id=session_id_of(request, state),
         device=request.cookies.get(names.device),
         language=request.cookies.get(names.language),
         accept_language=request.headers.get("Accept-Language"),

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT: Final = 5000  # milliseconds, SQLite's
 WAL_TIMEOUT: Final = 100
+CACHE: Final = 16_000  # KiB; SQLite's own 2,000 spill to disk while a campaign is enqueued
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 5.0
 
@@ -87,6 +88,7 @@ class Connections:
             return
         self._leave_transaction(connection)
         connection.exec_driver_sql("PRAGMA synchronous = FULL")
+        connection.exec_driver_sql(f"PRAGMA cache_size = -{CACHE}")
         patience = max(int(_pragma(connection, "busy_timeout")), BUSY_TIMEOUT)
         # Refused while another process uses the file in its old mode: asked again next time,
         # and nobody waits for it.

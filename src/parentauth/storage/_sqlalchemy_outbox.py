@@ -12,7 +12,8 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
+    Dialect,
+    Insert,
     Row,
     Table,
     bindparam,
@@ -44,9 +45,9 @@ class Outbox:
         skips: Whether rows that another claim has locked can be skipped.
     """
 
-    def __init__(self, outbox: Table, *, dialect: str, skips: bool) -> None:
+    def __init__(self, outbox: Table, *, dialect: Dialect, skips: bool) -> None:
         column = outbox.c
-        self._insert = _insert_new(outbox, dialect)
+        self._insertion = _Insertion(outbox, dialect)
         due = (
             select(outbox)
             .where(column.next_at <= bindparam("now"), _nobody_holds(outbox))
@@ -73,9 +74,9 @@ class Outbox:
 
     def enqueue(self, connection: Connection, intents: Iterable[Intent]) -> None:
         """Insert those of the intents whose key does not wait yet."""
-        rows = (_new_row(intent) for intent in intents)
-        while chunk := list(itertools.islice(rows, ENQUEUED_AT_ONCE)):
-            run(connection, self._insert, chunk)
+        left = iter(intents)
+        while chunk := list(itertools.islice(left, ENQUEUED_AT_ONCE)):
+            self._insertion.run(connection, chunk)
 
     def claim(
         self, connection: Connection, *, now: datetime, lease: timedelta, limit: int
@@ -152,7 +153,32 @@ class Outbox:
         }
 
 
-def _insert_new(outbox: Table, dialect: str) -> Executable:
+class _Insertion:
+    """
+    The INSERT of new rows, compiled once, whose values go to the driver as they are.
+
+    SQLAlchemy looks at each value of each row, which takes longer than to make them.
+    """
+
+    def __init__(self, outbox: Table, dialect: Dialect) -> None:
+        statement = _insert_new(outbox, dialect.name)
+        compiled = statement.compile(dialect=dialect, column_keys=list(_NEW))
+        self._text = str(compiled)
+        self._by_name = not compiled.positional
+        moment = outbox.c.due.type.dialect_impl(dialect).bind_processor(dialect)
+        self._moment = moment or (lambda due: due)
+
+    def run(self, connection: Connection, intents: Sequence[Intent]) -> None:
+        """Insert a row for each of *intents* whose key does not wait yet."""
+        # Those of one campaign are all due at one moment.
+        moments = {due: self._moment(due) for due in {intent.due for intent in intents}}
+        rows: list[Any] = [_new_row(intent, moments[intent.due]) for intent in intents]
+        if self._by_name:
+            rows = [dict(zip(_NEW, row, strict=True)) for row in rows]
+        connection.exec_driver_sql(self._text, rows)
+
+
+def _insert_new(outbox: Table, dialect: str) -> Insert:
     """Return an INSERT that leaves out a row whose key waits already, and only such a row."""
     if dialect == "sqlite":
         return sqlite.insert(outbox).on_conflict_do_nothing(index_elements=["waiting_key"])
@@ -172,22 +198,38 @@ def _waiting_key(intent: Intent) -> str:
 
 def _row_id() -> str:
     """Return an id that sorts by time and that no other process makes."""
-    return f"{time.time_ns():016x}{secrets.token_hex(8)}"
+    return f"{time.time_ns():016x}{secrets.token_bytes(8).hex()}"
 
 
-def _new_row(intent: Intent) -> dict[str, Any]:
-    return {
-        "id": _row_id(),
-        "kind": intent.kind.value,
-        "intent_key": intent.key,
-        "waiting_key": _waiting_key(intent),
-        "account_id": intent.account_id,
-        "account_key": None if intent.account_id is None else id_key(intent.account_id),
-        "address": intent.address,
-        "due": intent.due,
-        "next_at": intent.due,
-        "attempts": 0,
-    }
+# In the table's order.
+_NEW: Final = (
+    "id",
+    "kind",
+    "intent_key",
+    "waiting_key",
+    "account_id",
+    "account_key",
+    "address",
+    "due",
+    "next_at",
+    "attempts",
+)
+
+
+def _new_row(intent: Intent, due: object) -> tuple[Any, ...]:
+    account_id = intent.account_id
+    return (
+        _row_id(),
+        intent.kind.value,
+        intent.key,
+        _waiting_key(intent),
+        account_id,
+        None if account_id is None else id_key(account_id),
+        intent.address,
+        due,
+        due,
+        0,
+    )
 
 
 def _intent(row: Row[Any]) -> Intent:

@@ -54,7 +54,7 @@ class SQLAlchemyStorage:
         self._accounts = Accounts(self._tables)
         self._outbox = Outbox(
             self._tables.outbox,
-            dialect=engine.dialect.name,
+            dialect=engine.dialect,
             skips=self._connections.dialect.claims,
         )
         self.engine = engine

@@ -17,10 +17,14 @@ pytest.register_assert_rewrite(
 
 from parentauth.testing.clock import FrozenClock  # noqa: E402
 from parentauth.testing.contracts import ProcessContract, StorageContract  # noqa: E402
+from parentauth.testing.machine import CheapHasher, Mailbox, ParentAuthMachine  # noqa: E402
 from parentauth.testing.throttles import ThrottleContract, ThrottleProcessContract  # noqa: E402
 
 __all__ = [
+    "CheapHasher",
     "FrozenClock",
+    "Mailbox",
+    "ParentAuthMachine",
     "ProcessContract",
     "StorageContract",
     "ThrottleContract",

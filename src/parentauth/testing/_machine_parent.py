@@ -1,6 +1,7 @@
 """The parents' rules: tokens, passwords, signing in, sessions, children, forgotten passwords."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from hypothesis import strategies as st
@@ -8,7 +9,13 @@ from hypothesis.stateful import precondition, rule
 
 from parentauth import SignedIn
 from parentauth._outbox import IntentKind
-from parentauth.testing._machine_model import QUARTER, ModelAccount, ModelSession, ModelToken
+from parentauth.testing._machine_model import (
+    QUARTER,
+    SESSIONS,
+    ModelAccount,
+    ModelSession,
+    ModelToken,
+)
 from parentauth.testing._machine_ports import Killed
 from parentauth.testing._machine_school import PICKS, SchoolRules
 from parentauth.testing._machine_world import (
@@ -200,10 +207,19 @@ class ParentRules(SchoolRules):
     @rule(username=st.sampled_from(USERNAMES), rounds=st.sampled_from([1] * 7 + [11]))
     def storm(self, username: str, rounds: int) -> None:
         """A stranger guesses and guesses."""
-        for _ in range(rounds):
+        for number in range(rounds):
+            self.advance(QUARTER if number else timedelta(0))
             while self._sign_in(username, WRONG) == "rejected":
                 pass
-            self.advance(QUARTER)
+
+    @precondition(lambda self: any(each.password for each in self.model.accounts.values()))
+    @rule(pick=PICKS)
+    def sign_in_everywhere(self, pick: int) -> None:
+        """A parent signs in on one more device than are kept."""
+        connected = [each for each in self.model.accounts.values() if each.password]
+        account = connected[-1 - pick % len(connected)]
+        for _ in range(SESSIONS + 1):
+            self._sign_in(account.username, account.password or WRONG)
 
     def _guess(
         self, counter: str, call: Callable[[], SignedIn]

@@ -94,11 +94,11 @@ class SchoolRules(World):
         if isinstance(saved, Saved):
             self.expect("added", expected=tuple(new), actual=saved.added)
             for row in rows:
-                self._save_row(row)
+                self._save_row(row, complete=complete)
             if complete:
                 self._complete({row.id: set(row.links) for row in rows})
 
-    def _save_row(self, row: Row) -> None:
+    def _save_row(self, row: Row, *, complete: bool) -> None:
         account = self.model.accounts.setdefault(row.id, ModelAccount(row.id, row.username))
         account.username = row.username
         self.may_touch.add(row.id)
@@ -107,8 +107,26 @@ class SchoolRules(World):
         if account.connected and not set(row.links) <= set(account.links):
             self.expect_queued(IntentKind.CHILD_ADDED, account.id, None)
         for child, period in row.links.items():
-            name = f"Enfant {child} de {row.id}"
-            account.links[child] = ModelLink(name, *_moments(period, self.model.now))
+            self._link(account, child, *_moments(period, self.model.now), complete=complete)
+
+    def _link(
+        self,
+        account: ModelAccount,
+        child: str,
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        complete: bool,
+    ) -> None:
+        """What a row leaves empty changes nothing; a complete one brings back who has left."""
+        new = ModelLink(f"Enfant {child} de {account.id}", since, until)
+        link = account.links.setdefault(child, new)
+        if since is not None:
+            link.since, link.until = since, until
+        elif until is not None:
+            link.until = until
+        elif complete and link.until is not None and link.until <= self.model.now:
+            link.until = None
 
     def _complete(self, named: dict[str, set[str]]) -> None:
         now = self.model.now

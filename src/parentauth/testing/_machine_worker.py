@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
@@ -12,7 +12,7 @@ from parentauth import Delivery, Event, EventKind, Origin, Status
 from parentauth._codec import TokenCodec
 from parentauth._outbox import IntentKind
 from parentauth.ports import Mail, OutboxRow
-from parentauth.testing._machine_model import ModelAccount, ModelToken
+from parentauth.testing._machine_model import LIVE, ModelAccount, ModelToken
 from parentauth.testing._machine_parent import MEDDLERS, ParentRules
 from parentauth.testing._machine_ports import FATES, Killed, Mailbox
 from parentauth.testing._machine_school import ACCOUNT_IDS, Row
@@ -34,6 +34,9 @@ FAMILIES: Final = (
 class WorkerRules(ParentRules):
     """What the worker does with the outbox."""
 
+    #: Where each run begins at least: 5 is two parents connected.
+    least_level: ClassVar[int] = 0
+
     def __init__(self) -> None:
         super().__init__()
         self.mailbox.seen = self._seen
@@ -48,6 +51,7 @@ class WorkerRules(ParentRules):
     @initialize(level=st.sampled_from((0, 1, 2, 3, 4, 5, 6, 6, 6)))
     def begin(self, level: int) -> None:
         """A school begins with nobody, or with parents who are known, invited, or connected."""
+        level = max(level, self.least_level)
         if level:
             self.save(FAMILIES, complete=False)
         if level > 1:
@@ -74,12 +78,21 @@ class WorkerRules(ParentRules):
         self.invite(account_id, again=True)
         self.deliver(fates, None, meddler)
 
-    @rule(address=st.sampled_from(ADDRESSES))
-    def forget_password(self, address: str) -> None:
-        """A parent asks for a mail, and gets it."""
-        self.request_reset(address)
-        self.advance(timedelta(seconds=10))
-        self.deliver([], None, "")
+    @rule(account_id=ACCOUNT_IDS)
+    def invite_often(self, account_id: str) -> None:
+        """A parent is invited once more than tokens may live."""
+        for _ in range(LIVE + 1):
+            self.invite(account_id, again=True)
+            self.deliver([], None, "")
+
+    @rule(address=st.sampled_from(ADDRESSES), times=st.sampled_from((1, 1, 1, LIVE + 1)))
+    def forget_password(self, address: str, times: int) -> None:
+        """A parent, or a stranger, asks for a mail, and it comes."""
+        for _ in range(times):
+            self.advance(timedelta(minutes=20) if times > 1 else timedelta(0))
+            self.request_reset(address)
+            self.advance(timedelta(seconds=10))
+            self.deliver([], None, "")
 
     @rule()
     def deliver_to_closed_server(self) -> None:
@@ -98,15 +111,22 @@ class WorkerRules(ParentRules):
         self._deliver(None)
 
     @rule()
+    def count(self) -> None:
+        """The school sees how many parents stand where."""
+        counts, _ = self.ask(self.auth.status_counts)
+        self.expect("counts", expected=self.model.statuses(), actual=counts)
+
+    @rule()
     def retry(self) -> None:
         """Dead rows are queued anew."""
         dead = [row for row in self._outbox() if row.dead_at is not None]
         count, _ = self.ask(lambda: self.auth.retry([row.id for row in self._outbox()]))
         self.expect("retried", expected=len(dead), actual=count)
         for row in dead:
-            self.expect_queued(row.intent.kind, row.intent.account_id, row.intent.address)
-            # A token whose worker died unsent is still live, and drops the row that comes anew.
-            self.forsaken.add(row.intent.account_id)
+            # Again: its own token may live, though its mail may never have left.
+            again = row.intent.kind is IntentKind.INVITE
+            kind = IntentKind.INVITE_AGAIN if again else row.intent.kind
+            self.expect_queued(kind, row.intent.account_id, row.intent.address)
 
     @precondition(lambda self: self.rows)
     @rule(pick=st.integers(0, 7))
@@ -123,12 +143,16 @@ class WorkerRules(ParentRules):
 
     def check_waiting(self) -> None:
         """Who waits for an invitation has it, or it is still in the outbox."""
-        rows = {row.intent.account_id for row in self._outbox() if row.intent.kind in _INVITES}
-        for account in self.model.accounts.values():
-            if account.status(self.model.now) is Status.WAITING:
-                school = account.live_tokens(self.model.now, Origin.SCHOOL)
-                told = any(token.raw for token in school) or account.id in self.forsaken
-                self.hold(told or account.id in rows, f"the invitation of {account.id} is lost")
+        now = self.model.now
+        waiting = {
+            account.id
+            for account in self.model.accounts.values()
+            if account.status(now) is Status.WAITING
+            and not any(token.raw for token in account.live_tokens(now, Origin.SCHOOL))
+        }
+        if waiting - self.forsaken:
+            kinds = {row.intent.account_id for row in self._outbox() if row.intent.kind in _INVITES}
+            self.hold(waiting <= kinds | self.forsaken, "an invitation is lost")
 
     # -- One run
 

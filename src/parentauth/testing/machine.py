@@ -18,11 +18,12 @@ import attrs
 
 from hypothesis.stateful import invariant
 
-from parentauth import Account, Origin
+from parentauth import Account, Origin, _lifecycle
 from parentauth.testing._machine_model import LIVE, SESSIONS, ModelAccount
+from parentauth.testing._machine_ports import CheapHasher, Mailbox
 from parentauth.testing._machine_worker import WorkerRules
 
-__all__ = ["ParentAuthMachine"]
+__all__ = ["CheapHasher", "Mailbox", "ParentAuthMachine"]
 
 _TOKENS_KEPT = 2 * LIVE + 10
 
@@ -73,7 +74,11 @@ class ParentAuthMachine(WorkerRules):
             self._fields(account, self.stored[account_id])
             self._tokens(account, self.stored[account_id])
             self._sessions(account, self.stored[account_id])
-        self.expect("statuses", expected=model.statuses(), actual=dict(self.auth.status_counts()))
+            self.expect(
+                f"status of {account_id}",
+                expected=account.status(model.now),
+                actual=_lifecycle.status_of(self.stored[account_id], now=model.now),
+            )
 
     def _fields(self, account: ModelAccount, stored: Account) -> None:
         self.expect(
@@ -117,11 +122,17 @@ class ParentAuthMachine(WorkerRules):
         self.queued.clear()
 
     def _no_secret_kept(self, before: dict[str, Account]) -> None:
-        if before == self.stored:
-            return
-        text = "\n".join(self.stored_text())
+        changed = [each for key, each in self.stored.items() if before.get(key) != each]
+        self._hold_no_secret(text for each in changed for text in _text(attrs.asdict(each)))
+
+    def _hold_no_secret(self, texts: Iterable[str]) -> None:
+        text = "\n".join(texts)
         found = [secret for secret in self.secrets if secret in text]
-        self.hold(not found, f"{len(found)} secrets are stored")
+        self.hold(not found, f"{len(found)} tokens, passwords or session ids are stored")
+
+    def teardown(self) -> None:
+        """Look through all that the storage has been left with."""
+        self._hold_no_secret(self.stored_text())
 
 
 def _text(value: object) -> Iterator[str]:
