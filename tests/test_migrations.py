@@ -1,6 +1,7 @@
 """A database that migrations made is the same as one that was created whole."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ class TestUpgrade:
         storage.upgrade()
         storage.create_all()
         assert [versions.HEAD] == version(storage)
+
+    def test_together(self, url: str) -> None:
+        """Several that upgrade at the same moment all find it done."""
+        storages = [SQLAlchemyStorage.from_url(url) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(storage.upgrade) for storage in storages]:
+                done.result()
+
+        assert [versions.HEAD] == version(storages[0])
+        for storage in storages:
+            storage.engine.dispose()
 
     def test_head(self) -> None:
         """The version that is stamped is the newest migration's."""
