@@ -77,9 +77,7 @@ def main() -> None:
     django_forged = django_token[:-1] + ("0" if django_token[-1] != "0" else "1")
     digest = codec.digest(bits)
     account = Account("p1", "parent1", email=user.email)
-    account = _tokens.issue(
-        account, digest, origin=Origin.SCHOOL, ttl=timedelta(days=14), now=NOW
-    )
+    account = _tokens.issue(account, digest, origin=Origin.SCHOOL, ttl=timedelta(days=14), now=NOW)
 
     def issue() -> tuple[str, str]:
         random = secrets.token_bytes(16)
@@ -97,7 +95,9 @@ def main() -> None:
 
     assert django_tokens.check_token(user, django_token)
     assert not django_tokens.check_token(user, django_forged)
-    compare("issue, with its digest ÷ Django", issue, lambda: django_tokens.make_token(user), GOAL_ISSUE)
+    compare(
+        "issue, with its digest ÷ Django", issue, lambda: django_tokens.make_token(user), GOAL_ISSUE
+    )
     compare(
         "check, with the account's verdict ÷ Django",
         check,

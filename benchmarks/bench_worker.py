@@ -16,7 +16,15 @@ from measure import Pair, rate, row, table, timed
 from parentauth import ParentAuth
 from parentauth.mailers import SMTPMailer, as_message
 from parentauth.ports import Mail, Mailer
-from school import BASE_URL, DroppingMailer, copy_database, families, file_storage, folder, make_auth
+from school import (
+    BASE_URL,
+    DroppingMailer,
+    copy_database,
+    families,
+    file_storage,
+    folder,
+    make_auth,
+)
 from parentauth.storage.sqlalchemy import SQLAlchemyStorage
 
 COUNT: Final = 2000
@@ -107,7 +115,12 @@ def without_smtp(full: Path, place: Path) -> None:
         met=pair.speed.median >= GOAL_RATIO,
     )
     met = 1 / pair.our_median >= GOAL_RATE
-    row("the same, mails per second", ours=rate(1 / pair.our_median), goal=f"≥ {GOAL_RATE:,}/s", met=met)
+    row(
+        "the same, mails per second",
+        ours=rate(1 / pair.our_median),
+        goal=f"≥ {GOAL_RATE:,}/s",
+        met=met,
+    )
 
 
 def to_smtp(full: Path, place: Path) -> None:

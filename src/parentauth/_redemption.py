@@ -129,6 +129,7 @@ def _judged(parts: Parts, token: str, client: Client, now: datetime) -> tuple[st
         raise
     except InputError:
         guard.count_failure(prefix)
+        parts.tell(EventKind.BAD_INPUT, at=now, client=client)
         raise
     except TokenRejectedError as error:
         # A genuine token that is too old is no guess.

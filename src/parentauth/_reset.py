@@ -16,7 +16,7 @@ from parentauth._events import EventKind
 from parentauth._inputs import checked_text
 from parentauth._model import Client, address_digest
 from parentauth._parts import Parts
-from parentauth.exceptions import ThrottledError
+from parentauth.exceptions import InputError, ThrottledError
 
 
 def request_reset(parts: Parts, email: str, *, client: Client) -> None:
@@ -27,7 +27,11 @@ def request_reset(parts: Parts, email: str, *, client: Client) -> None:
     except ThrottledError:
         parts.tell(EventKind.THROTTLED, at=now, reason="reset", client=client)
         raise
-    address = email_key(read_address(checked_text(email, "email")))
+    try:
+        address = email_key(read_address(checked_text(email, "email")))
+    except InputError as error:
+        parts.tell(EventKind.BAD_INPUT, at=now, reason=error.reason, client=client)
+        raise
     if parts.guard(now).admits_reset(address_digest(address)):
         parts.storage.enqueue([_notices.reset(address, due=now + _delay(parts))])
     parts.tell(EventKind.RESET_REQUESTED, at=now, client=client)
