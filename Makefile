@@ -51,6 +51,12 @@ test: $(STAMPS)/test $(MO) ## Run the tests, without a browser (more arguments: 
 test-services: export PARENTAUTH_TEST_SERVICES := required
 test-services: test ## The same; PostgreSQL and MariaDB must be there
 
+.PHONY: test-machine
+test-machine: export PARENTAUTH_TEST_SERVICES := required
+test-machine: export PARENTAUTH_TEST_STEPS := 100000
+test-machine: $(STAMPS)/test $(MO) ## The state machine alone, 100,000 steps on each storage; half an hour
+	@$(PYTEST) -n auto tests/test_machine.py $(ARGS)
+
 .PHONY: e2e
 e2e: chromium $(STAMPS)/test $(STAMPS)/e2e $(MO) ## Run the browser tests of tests/e2e, in Chromium
 	@$(PYTEST) tests/e2e $(ARGS)

@@ -1,5 +1,6 @@
 """Importing the library beside importing what it depends on, each in a fresh process."""
 
+import os
 import subprocess
 import sys
 
@@ -17,11 +18,15 @@ CODES: Final = {
     "dependencies": "import argon2, attrs, itsdangerous",
     "ours": "import parentauth",
 }
+# The first run leaves bytecode for the others, as an installation does.
+ENVIRONMENT: Final = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
 
 
 def run(code: str) -> None:
     """Run *code* in a Python of its own."""
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  our own code
+    subprocess.run([sys.executable, "-c", code], check=True, env=ENVIRONMENT)  # noqa: S603
 
 
 with table("import"):
@@ -49,7 +54,7 @@ with table("import"):
         "import parentauth over bare Python",
         ours=seconds(bare + ours.median),
         reference=seconds(bare),
-        ratio=f"+{seconds(ours.median)} ±{seconds(ours.noise)}",
-        goal=f"+≤ {seconds(GOAL_MORE)}",
+        ratio=ours.more(),
+        goal=f"≤ +{seconds(GOAL_MORE)}",
         met=ours.median <= GOAL_MORE,
     )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from measure import Pair, rate, row, table, timed
+from school import file_storage, folder
+
 from parentauth._notices import invitation
 from parentauth.ports import Intent
-from school import file_storage, folder
 
 COUNT: Final = 100_000
 TURNS: Final = 5

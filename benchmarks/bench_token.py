@@ -9,17 +9,17 @@ from typing import Any, Final, NoReturn
 
 import attrs
 
-from django.conf import settings
-
+from django.conf import settings  # type: ignore[import-untyped]
 from measure import in_turn, rate, row, table
+from school import SECRET, make_auth
+
 from parentauth import Account, Origin, _tokens
 from parentauth._codec import TokenCodec
 from parentauth.exceptions import TokenRejectedError
-from school import SECRET, make_auth
 
 settings.configure(SECRET_KEY=SECRET)
 
-from django.contrib.auth.tokens import default_token_generator as django_tokens  # noqa: E402
+from django.contrib.auth.tokens import default_token_generator as django_tokens  # type: ignore[import-untyped] # noqa: E402
 
 TURNS: Final = 41
 EACH: Final = 1000
@@ -70,8 +70,9 @@ def compare(
 def main() -> None:
     """Print the table."""
     user: Any = User()
-    codec, storage = TokenCodec([SECRET]), NoStorage()
-    auth = make_auth(storage)  # type: ignore[arg-type]
+    codec = TokenCodec([SECRET])
+    storage: Any = NoStorage()
+    auth = make_auth(storage)
     bits = secrets.token_bytes(16)
     token, django_token = codec.issue(bits), django_tokens.make_token(user)
     django_forged = django_token[:-1] + ("0" if django_token[-1] != "0" else "1")

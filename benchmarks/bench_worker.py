@@ -7,17 +7,13 @@ import subprocess
 import sys
 import time
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from measure import Pair, rate, row, table, timed
-from parentauth import ParentAuth
-from parentauth.mailers import SMTPMailer, as_message
-from parentauth.ports import Mail, Mailer
 from school import (
-    BASE_URL,
     DroppingMailer,
     copy_database,
     families,
@@ -25,6 +21,10 @@ from school import (
     folder,
     make_auth,
 )
+
+from parentauth import ParentAuth
+from parentauth.mailers import SMTPMailer, as_message
+from parentauth.ports import Mail, Mailer
 from parentauth.storage.sqlalchemy import SQLAlchemyStorage
 
 COUNT: Final = 2000
@@ -44,7 +44,7 @@ class KeepingMailer:
         self.mails: list[Mail] = []
 
     @contextmanager
-    def connect(self) -> Iterator[Callable[[Mail], None]]:
+    def connect(self) -> Generator[Callable[[Mail], None]]:
         """Give a callable that keeps a mail."""
         yield self.mails.append
 
@@ -71,7 +71,7 @@ def delivered(full: Path, path: Path, mailer: Mailer, *, alone: bool = False) ->
 
 
 @contextmanager
-def smtp_sink() -> Iterator[int]:
+def smtp_sink() -> Generator[int]:
     """Run aiosmtpd in another process; it takes every mail and drops it."""
     with contextlib.closing(socket.create_server((HOST, 0))) as probe:
         port: int = probe.getsockname()[1]
@@ -102,7 +102,7 @@ def smtplib_alone(port: int, contents: list[tuple[str, bytes]]) -> float:
 def without_smtp(full: Path, place: Path) -> None:
     """Compare batches with single mails."""
     ours, alone = list[float](), list[float]()
-    for turn in range(TURNS + 1):
+    for _ in range(TURNS + 1):
         ours.append(delivered(full, place / "ours.db", DroppingMailer()))
         alone.append(delivered(full, place / "alone.db", DroppingMailer(), alone=True))
     pair = Pair(ours[1:], alone[1:])

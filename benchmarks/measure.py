@@ -7,26 +7,34 @@ distance between their quartiles: the noise.
 
     BENCH_CLOCK=cpu make bench
 
-counts this process's own CPU time instead: less true, as nobody waits for disk or server then,
-but the only thing that can be compared where many others use the machine.
+counts CPU time instead, this process's and its children's: less true, as nobody waits for disk
+or server then, but the only thing that can be compared where many others use the machine.
 """
 
 import os
+import resource
 import statistics
 import time
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import attrs
 
 _WIDTHS: Final = (53, 15, 15, 15, 17, 4)
+_UNITS: Final = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 _RULE: Final = "  ".join("-" * width for width in _WIDTHS)
 
-_clock = time.process_time if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter
-
 Work = Callable[[], object]
+
+
+def _cpu_time() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+_clock = _cpu_time if os.environ.get("BENCH_CLOCK") == "cpu" else time.perf_counter
 
 
 @attrs.frozen
@@ -84,6 +92,10 @@ class Figure:
         """Write it as a ratio."""
         return f"{self.median:.2f} ±{self.noise:.2f}"
 
+    def more(self) -> str:
+        """Write it as a difference in seconds."""
+        return f"+{seconds(self.median)} ±{seconds(self.noise)}"
+
 
 def timed(work: Work) -> float:
     """Return the seconds that *work* takes once."""
@@ -107,7 +119,8 @@ def in_turn(ours: Work, reference: Work, *, turns: int, each: int = 1) -> Pair:
 
         return timed(repeated) / each
 
-    ours(), reference()
+    ours()
+    reference()
     times = [_both(lambda: turn(ours), lambda: turn(reference), at) for at in range(turns)]
     return Pair([first for first, _ in times], [second for _, second in times])
 
@@ -127,9 +140,7 @@ def _both(
 
 def seconds(value: float) -> str:
     """Write a time in its unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if value >= size:
-            break
+    unit, size = next((each for each in _UNITS if value >= each[1]), _UNITS[-1])
     return f"{value / size:.3g} {unit}"
 
 
@@ -155,9 +166,10 @@ def row(
 
 
 @contextmanager
-def table(title: str) -> Iterator[None]:
-    """Print what stands above and below the lines of one script."""
+def table(title: str) -> Generator[None]:
+    """Print what stands above and below the lines of one script, and how busy the machine was."""
     row(title, ours="ours", reference="reference", ratio="ratio", goal="goal")
     print(_RULE, flush=True)
     yield
-    print(flush=True)
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    print(f"(load {load:.1f} on {cores} cores, {_clock.__name__})\n", flush=True)

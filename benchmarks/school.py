@@ -3,14 +3,15 @@
 import sqlite3
 import tempfile
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
-import sqlalchemy
+
+from sqlalchemy import Engine, event
 
 from parentauth import Account, Argon2Hasher, ChildLink, Family, ParentAuth, School
 from parentauth.ports import Change, Mail, Storage
@@ -32,7 +33,7 @@ class DroppingMailer:
     """Takes every mail and does nothing with it."""
 
     @contextmanager
-    def connect(self) -> Iterator[Callable[[Mail], None]]:
+    def connect(self) -> Generator[Callable[[Mail], None]]:
         """Give a callable that drops a mail."""
         yield lambda _: None
 
@@ -65,8 +66,6 @@ def families(count: int) -> list[Family]:
 
 def connect_parent(storage: Storage, hasher: Argon2Hasher, account_id: str = "p0") -> Account:
     """Give a parent a password, as if the mailed token had been used; return the account."""
-    import attrs
-
     account = storage.accounts([account_id])[account_id]
     now = datetime.now(UTC)
     connected = attrs.evolve(
@@ -77,7 +76,7 @@ def connect_parent(storage: Storage, hasher: Argon2Hasher, account_id: str = "p0
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def folder() -> Generator[Path]:
     """Give a folder that goes away."""
     with tempfile.TemporaryDirectory(prefix="parentauth-bench-") as name:
         yield Path(name)
@@ -97,16 +96,16 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def statements(engine: sqlalchemy.Engine) -> Iterator[list[tuple[str, Any]]]:
+def statements(engine: Engine) -> Generator[list[tuple[str, Any]]]:
     """Give a list that fills with what *engine* sends to the database, and its values."""
     sent: list[tuple[str, Any]] = []
 
-    def note(*event: Any) -> None:  # noqa: ANN401  SQLAlchemy's event
-        _, _, statement, values, *_ = event
+    def note(*told: Any) -> None:  # noqa: ANN401  SQLAlchemy's event
+        _, _, statement, values, *_ = told
         sent.append((statement, values))
 
-    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", note)
     try:
         yield sent
     finally:
-        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", note)

@@ -21,7 +21,7 @@ PORTS = {"hasher": CountingHasher()}
 def bare_app(**config: object) -> Flask:
     """Make an application that has the configuration and nothing else."""
     app = Flask("school")
-    merged = {**CONFIG, **config}
+    merged = {**CONFIG, "PARENTAUTH_DASHBOARD": "/enfants/{child_id}", **config}
     app.config.update({key: value for key, value in merged.items() if value is not None})
     return app
 

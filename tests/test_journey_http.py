@@ -236,7 +236,7 @@ class TestSignIn:
         browser = connected(portal, sink)
         answer = browser.get("/enfants/E115/bulletin")
 
-        assert (303, "/enfants/E101/bulletin") == (answer.status, answer.location)
+        assert (303, "/enfants/E101") == (answer.status, answer.location)
 
 
 class TestForgotten:

@@ -519,7 +519,10 @@ class TestToken:
         portal.change("p3", active=False)
         expired = portal.reset("wouters@example.be")[0]
         expected = {
-            NOBODYS: ("Ce jeton n'est pas valable. Copiez-le en entier depuis le mail.", []),
+            NOBODYS: (
+                "Ce jeton n'est pas valable. Copiez-le en entier depuis le mail.",
+                ["/forgot"],
+            ),
             used: (
                 "Ce jeton a déjà servi. Votre mot de passe est déjà défini : passez par « Connexions suivantes ».",
                 ["/login", "/forgot"],
@@ -1419,7 +1422,7 @@ class TestError:
             (400, BAD_FORM),
             (403, "Vous n'avez pas accès à cette page."),
             (404, "Cette page n'existe pas."),
-            (405, BAD_FORM),
+            (405, "Cette page n'existe pas."),
             (413, BAD_FORM),
             (500, "Un problème est survenu. Réessayez plus tard."),
             (502, "Un problème est survenu. Réessayez plus tard."),

@@ -28,7 +28,7 @@ WHAT_TO_TRY: Final = """
 À essayer : ouvrez le mail d'un parent, suivez son lien, choisissez un mot de passe.
   marie.dubois@example.com     un enfant : directement sur sa page
   karim.benali@example.com     trois enfants : un choix à faire
-  an.peeters@example.org       trois enfants, en néerlandais
+  an.peeters@example.org       trois enfants, un autre parent
   famille.renard@example.org   deux comptes sur une adresse : demandez un nouveau mot de passe
   nathalie.collard@example.org aucun enfant
 {mails}
@@ -108,6 +108,7 @@ def _failed(reason: str) -> int:
     """Say on one line what to mend, in terms of the environment."""
     for setting in ("BASE_URL", "SECRET_KEYS"):
         reason = reason.replace(f"PARENTAUTH_{setting}", f"PORTAL_{setting}")
+    reason = reason.replace("SECRET_KEY (with its fallbacks)", "PORTAL_SECRET_KEYS")
     print("portal:", " ".join(reason.split()), file=sys.stderr, flush=True)
     return 1
 

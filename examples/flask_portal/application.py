@@ -7,6 +7,7 @@ from flask import Flask, Response, render_template
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
+from parentauth.exceptions import ConfigurationError
 from parentauth.flask import ParentAuth, auth_of
 from parentauth.mailers import SMTPMailer
 from parentauth.pages import HEADERS
@@ -58,7 +59,12 @@ def _storage(app: Flask) -> SQLAlchemyStorage:
 def _mailer(app: Flask) -> Mailer:
     """Send by SMTP; without a server, show the mails on a page of the portal instead."""
     url = app.config["PORTAL_SMTP_URL"]
-    return SMTPMailer.from_url(url) if url else mailbox.install(app)
+    if not url:
+        return mailbox.install(app)
+    try:
+        return SMTPMailer.from_url(url)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"PORTAL_SMTP_URL: {error}") from None
 
 
 def _guard(response: Response) -> Response:

@@ -26,10 +26,10 @@ from parentauth._model import (
     Token,
 )
 from parentauth._office import Departed
+from parentauth._outbox import Delivery
 from parentauth._passwords import PasswordPolicy, Violation
 from parentauth._site import Paths, School, Site
 from parentauth._upkeep import Purged
-from parentauth._worker import Delivery
 
 __all__ = [
     "Account",

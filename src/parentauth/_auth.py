@@ -17,7 +17,6 @@ from parentauth import (
     _reset,
     _sign_in,
     _upkeep,
-    _worker,
 )
 from parentauth._codec import TokenCodec, check_secret_keys
 from parentauth._configuration import (
@@ -37,7 +36,7 @@ from parentauth._importing import Saved
 from parentauth._invitations import OnProgress
 from parentauth._model import CheckedToken, Client, Landing, Parent, Present, SignedIn, Status
 from parentauth._office import Departed
-from parentauth._outbox import OutboxRow
+from parentauth._outbox import Delivery, OutboxRow
 from parentauth._parts import Parts
 from parentauth._passwords import PasswordPolicy
 from parentauth._sessions import SessionRules
@@ -45,7 +44,6 @@ from parentauth._site import Paths, School, Site
 from parentauth._slots import Slots
 from parentauth._texts import texts
 from parentauth._upkeep import Purged
-from parentauth._worker import Delivery
 from parentauth.ports import Clock, Hasher, Mailer, Storage, Throttle
 from parentauth.throttles import MemoryThrottle
 
@@ -522,4 +520,7 @@ class ParentAuth:
         Args:
             limit: At most so many rows of the outbox; None: all that are due.
         """
+        # Not at the top: a process that serves pages writes no mail, and need not load how.
+        from parentauth import _worker
+
         return _worker.deliver(self._parts, limit=limit)

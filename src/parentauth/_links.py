@@ -1,13 +1,17 @@
 """The addresses of our pages and the host's, over whatever a framework turns names into paths with."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
 from urllib.parse import quote
 
 import attrs
 
 from parentauth._model import Child
+from parentauth.exceptions import ConfigurationError
 from parentauth.settings import Settings
 
+_NOBODY: Final = Child(id="0", name="", school_class="")
 Resolve = Callable[[str, Mapping[str, str]], str]
 
 
@@ -43,6 +47,25 @@ class HostLinks:
     def no_child(self) -> str | None:
         """Return the host's page for a parent without child."""
         return self.settings.no_child and self._host_page(self.settings.no_child)
+
+    def check(self) -> None:
+        """
+        Ask for the host's pages once, before anything is done for a parent.
+
+        Raises:
+            ConfigurationError: The host has no such page.
+        """
+        for key, link in (
+            ("DASHBOARD", partial(self.dashboard, _NOBODY)),
+            ("NO_CHILD", self.no_child),
+        ):
+            try:
+                link()
+            except Exception as error:
+                raise ConfigurationError(
+                    f"PARENTAUTH_{key} leads nowhere; name an endpoint, with child_id for the "
+                    "dashboard, or a path"
+                ) from error
 
     def _host_page(self, target: str, **values: str) -> str:
         """Fill in a path, or ask the framework for the page of that name."""

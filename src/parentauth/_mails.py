@@ -56,12 +56,7 @@ class Writer:
             self._greeting(ways[0].account.name if len(ways) == 1 else ""),
             Paragraph(self._why(len(ways), first=first)),
             *(block for way in ways for block in self._way_in(way)),
-            Paragraph(
-                t(
-                    "It is valid until %(date)s and can be used only once.",
-                    date=t.moment(min(way.expires_at for way in ways), self.school.zone),
-                )
-            ),
+            Paragraph(self._validity(ways)),
             Paragraph(t("Did you not ask for anything? Ignore this mail.")),
             *self._addresses(),
         ]
@@ -139,6 +134,13 @@ class Writer:
             "Several accounts are linked to this address. Each has its own username and "
             "its own access code, with which you choose a password."
         )
+
+    def _validity(self, ways: Sequence[WayIn]) -> str:
+        t, first = self.texts, min(way.expires_at for way in ways)
+        date = t.moment(first, self.school.zone)
+        if len(ways) == 1:
+            return t("It is valid until %(date)s and can be used only once.", date=date)
+        return t("They are valid until %(date)s, and each can be used only once.", date=date)
 
     def _way_in(self, way: WayIn) -> Iterable[Block]:
         t = self.texts

@@ -55,20 +55,27 @@ class _Headers(HeaderRegistry):
     A campaign is a thousand mails, and half of the worker's time went into their headers.
     """
 
-    @lru_cache(maxsize=32)  # noqa: B019  there is one of it
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type[BaseHeader]] = {}
+
     def __getitem__(self, name: str) -> type[BaseHeader]:
         """Return the class of the header *name*."""
-        return super().__getitem__(name)
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = super().__getitem__(name)
+        return made
 
 
-_POLICY: Final = SMTP.clone(header_factory=_Headers())
+_HEADERS: Final = _Headers()
+_POLICY: Final = SMTP.clone(header_factory=_HEADERS)
 
 # What all mails of a campaign have in common is made once, too.
 
 
 @lru_cache(maxsize=64)
 def _mailbox_header(name: str, value: str) -> BaseHeader:
-    return _POLICY.header_factory(name, mailbox(name, value))
+    return _HEADERS(name, mailbox(name, value))
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""The values of the outbox: what is to be mailed, and the mails."""
+"""The values of the outbox: what is to be mailed, the mails, and what became of them."""
 
 import enum
 
@@ -113,3 +113,30 @@ class Mail:
     locale: str
     message_id: str
     date: datetime
+
+
+@attrs.frozen
+class Delivery:
+    """
+    What one call of :meth:`parentauth.ParentAuth.deliver` did.
+
+    Args:
+        sent: Mails that the mail server took.
+        delayed: Mails that will be tried again.
+        dead: Mails that were given up; the outbox keeps them with the reason.
+        dropped: Intents that called for no mail any more.
+    """
+
+    sent: int = 0
+    delayed: int = 0
+    dead: int = 0
+    dropped: int = 0
+
+    def __add__(self, other: "Delivery") -> "Delivery":
+        """Return both together."""
+        return Delivery(
+            self.sent + other.sent,
+            self.delayed + other.delayed,
+            self.dead + other.dead,
+            self.dropped + other.dropped,
+        )

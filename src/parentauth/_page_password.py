@@ -89,6 +89,10 @@ def _with_verdict(visit: Visit, token: str, answer: Callable[[], Outcome]) -> Ou
             token=token, wanted=other.wanted, present=other.present, status=422
         )
     except TokenRejectedError as error:
+        landing = visit.auth.visit_link(token, client=visit.client)
+        if landing is not None and visit.page == "token":
+            # Back or reload, after it was used by who is signed in now.
+            return visit.landed(landing)
         return visit.views.token(
             token=token,
             problems=[Problem(_verdict(visit, error), "token")],
@@ -113,7 +117,7 @@ def _next_steps(visit: Visit, error: TokenRejectedError) -> list[Step]:
     """Every verdict leads somewhere."""
     if error.reason == "used":
         return [visit.sign_in_step, visit.forgot_step]
-    return [] if error.reason in ("unknown", "closed") else [visit.forgot_step]
+    return [] if error.reason == "closed" else [visit.forgot_step]
 
 
 def _checked(visit: Visit, token: str) -> CheckedToken:

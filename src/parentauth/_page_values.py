@@ -51,6 +51,10 @@ class Links(Protocol):
         """Return the host's page for a parent without child, or None: ours is shown."""
         ...
 
+    def check(self) -> None:
+        """Find out whether the host's pages are there."""
+        ...
+
 
 def _no_csrf() -> tuple[str, str]:
     return "", ""

@@ -117,11 +117,11 @@ def bad_input(t: Texts) -> str:
 
 def error(t: Texts, status: int) -> str:
     """Say what an error page says."""
-    if status == 404:  # noqa: PLR2004  HTTP's own number
+    if status in (404, 405):
         return t("This page does not exist.")
     if status == 403:  # noqa: PLR2004  HTTP's own number
         return t("You have no access to this page.")
-    if status in (400, 405, 413, 415):
+    if status in (400, 413, 415):
         return bad_input(t)
     return t("A problem occurred. Try again later.")
 

@@ -101,10 +101,17 @@ class Pages:
         if status in _UNREADABLE and request.method == "POST" and not self._is_cross_site(request):
             self._auth.count_bad_input(client_of(request))
         visit = self._visit("login", request)
-        return visit.views.error(words.error(visit.texts, status), status=status)
+        message = words.error(visit.texts, status)
+        return visit.views.error(message, status=status, steps=[visit.sign_in_step])
 
     def gate(
-        self, request: PageRequest, present: Present | None, *, child: bool, after: str
+        self,
+        request: PageRequest,
+        present: Present | None,
+        *,
+        child: bool,
+        after: str,
+        child_id: object = None,
     ) -> Redirect | None:
         """
         Return where to send a visitor who may not see a host's page, or None: let in.
@@ -113,12 +120,16 @@ class Pages:
             present: Who is signed in.
             child: The page needs to know the child, too.
             after: Where to come back to.
+            child_id: The child that the page's own address names, or None.  Another than the
+                present one leads to the present one's dashboard: an address is no permission.
         """
         links, after = request.links, safe_next(after) or ""
         if present is None:
             return Redirect(links.page("login", next=after))
         if child and present.child is None:
             return self._visit("children", request).landed(present.landing, after)
+        if child and present.child is not None and child_id not in (None, present.child.id):
+            return Redirect(links.dashboard(present.child))
         return None
 
     def band(self, request: PageRequest, present: Present | None) -> dict[str, str] | None:

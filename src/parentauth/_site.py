@@ -94,6 +94,11 @@ class Paths:
                     "one slash first, none last, no space, question mark or hash"
                 )
 
+        taken = [self.of(field.name) for field in attrs.fields(Paths) if field.name != "prefix"]
+        twice = {path for path in taken if taken.count(path) > 1}
+        if twice:
+            raise ConfigurationError(f"two pages have the path {min(twice)!r}; change one")
+
     def of(self, page: str) -> str:
         """Return the path of *page* below the prefix; the well-known one stands apart."""
         path: str = getattr(self, page)

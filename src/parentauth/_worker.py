@@ -20,7 +20,7 @@ from parentauth import _tokens
 from parentauth._drafts import Draft, Drafter, Dropped, Minted
 from parentauth._events import EventKind
 from parentauth._model import Account, Key
-from parentauth._outbox import Claim, Death, Delay, IntentKind, Mail
+from parentauth._outbox import Claim, Death, Delay, Delivery, IntentKind, Mail
 from parentauth._parts import Parts, until_current
 from parentauth.exceptions import (
     ConflictError,
@@ -42,33 +42,6 @@ FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
 
 Send = Callable[[Mail], None]
-
-
-@attrs.frozen
-class Delivery:
-    """
-    What one call of :meth:`parentauth.ParentAuth.deliver` did.
-
-    Args:
-        sent: Mails that the mail server took.
-        delayed: Mails that will be tried again.
-        dead: Mails that were given up; the outbox keeps them with the reason.
-        dropped: Intents that called for no mail any more.
-    """
-
-    sent: int = 0
-    delayed: int = 0
-    dead: int = 0
-    dropped: int = 0
-
-    def __add__(self, other: "Delivery") -> "Delivery":
-        """Return both together."""
-        return Delivery(
-            self.sent + other.sent,
-            self.delayed + other.delayed,
-            self.dead + other.dead,
-            self.dropped + other.dropped,
-        )
 
 
 def deliver(parts: Parts, *, limit: int | None) -> Delivery:
@@ -94,7 +67,7 @@ class _Batch:
     dead: list[Death] = attrs.field(factory=list)
     dropped: int = 0
     settled: set[str] = attrs.field(factory=set)
-    delivery: Delivery = Delivery()
+    delivery: Delivery = attrs.field(factory=Delivery)
 
     def run(self, claims: Sequence[Claim]) -> Delivery:
         """Handle *claims*; whatever goes wrong, none of them is lost."""

@@ -4,7 +4,7 @@ A host's configuration, read once: for the authors of framework adapters.
 A mistyped key is an error that names the nearest one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import attrs
 
 from parentauth._auth import ParentAuth
+from parentauth._codec import check_secret_keys
 from parentauth._passwords import PasswordPolicy
 from parentauth._site import Paths, School
 from parentauth.exceptions import ConfigurationError
@@ -132,11 +133,30 @@ def read_settings(config: Mapping[str, Any], *, secret_keys: Iterable[str | byte
         near = get_close_matches(key, fields, n=1, cutoff=0.0)[0]
         raise ConfigurationError(f"unknown setting {key}; did you mean {near}?")
     values = {fields[key].name: value for key, value in found.items() if value is not None}
-    values.setdefault("secret_keys", [_text(key) for key in secret_keys])
+    host_keys = _checked(secret_keys)
+    values.setdefault("secret_keys", host_keys)
     for name, cure in _CURES.items():
         if not isinstance(values.get(name, ""), str) or not values.get(name):
             raise ConfigurationError(f"{PREFIX}{name.upper()} is missing or no text; {cure}")
-    return Settings(**{name: _converted(name, value) for name, value in values.items()})
+    settings = Settings(**{name: _converted(name, value) for name, value in values.items()})
+    _check_paths(settings)
+    return settings
+
+
+def _check_paths(settings: Settings) -> None:
+    """Refuse what browsers would take for another site, and a dashboard of no child."""
+    for name in ("dashboard", "no_child", "stylesheet", "school_logo"):
+        target = getattr(settings, name) or ""
+        elsewhere = target.startswith("//") or ":" in target.partition("/")[0] or "\\" in target
+        relative = name in ("stylesheet", "school_logo") and target and not target.startswith("/")
+        if elsewhere or relative:
+            raise ConfigurationError(
+                f"{PREFIX}{name.upper()} must be of this site; begin its path with one slash"
+            )
+    if settings.dashboard.startswith("/") and "{child_id}" not in settings.dashboard:
+        raise ConfigurationError(
+            f"{PREFIX}DASHBOARD names no child; write it like '/children/{{child_id}}'"
+        )
 
 
 _CURES: Final = {
@@ -146,8 +166,16 @@ _CURES: Final = {
 }
 
 
-def _text(key: str | bytes) -> str:
-    return key.hex() if isinstance(key, bytes) else key
+def _checked(keys: Iterable[str | bytes]) -> Sequence[str]:
+    """Return the host's keys as texts; they guard forms, too, so each is held to the same rules."""
+    texts = [key.decode("latin-1") if isinstance(key, bytes) else key for key in keys]
+    if texts:
+        try:
+            check_secret_keys(texts)
+        except ConfigurationError as error:
+            name = "SECRET_KEY (with its fallbacks)"
+            raise ConfigurationError(str(error).replace("secret_keys", name, 1)) from None
+    return texts
 
 
 def _converted(name: str, value: Any) -> Any:  # noqa: ANN401  whatever a configuration holds

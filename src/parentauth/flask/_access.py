@@ -5,12 +5,13 @@ from functools import wraps
 from typing import Any, Final, ParamSpec, TypeVar, cast
 from urllib.parse import quote
 
-from flask import g, redirect, request
+from flask import Response, after_this_request, g, redirect, request
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
 from werkzeug.local import LocalProxy
 
 from parentauth import Child, Parent, Present
-from parentauth.flask._state import page_request, session_id_of, state_of
+from parentauth.flask._state import page_request, state_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
@@ -20,12 +21,23 @@ _PATH: Final = "!$&'()*+,/:;=@"
 
 
 def current_present() -> Present | None:
-    """Return who is signed in on this request, read once, or None."""
-    if _ON_G not in g:
-        state = state_of()
-        setattr(g, _ON_G, state.auth.resume(session_id_of(request, state)))
-    present: Present | None = getattr(g, _ON_G)
-    return present
+    """Return who is signed in on this request, read once for each session, or None."""
+    state = state_of()
+    session_id = page_request(request, state, with_form=False).session_id
+    known: tuple[str | None, Present | None] | None = g.get(_ON_G)
+    if known is None or known[0] != session_id:
+        # Not on g alone: an outer context of the host's may outlive the request.
+        known = session_id, state.auth.resume(session_id)
+        setattr(g, _ON_G, known)
+        after_this_request(_keep_private)
+    return known[1]
+
+
+def _keep_private(response: Response) -> Response:
+    """What a page shows depends on who is signed in: no cache may give it to another."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.vary.add("Cookie")
+    return response
 
 
 def _parent() -> Parent | None:
@@ -62,6 +74,7 @@ def _gated(view: Callable[P, R], *, child: bool) -> Callable[P, R | ResponseRetu
             page_request(request, state),
             current_present(),
             child=child,
+            child_id=kwargs.get("child_id"),
             # A form that was sent can't be sent again by coming back.
             after=_asked() if request.method == "GET" else "",
         )
@@ -78,11 +91,13 @@ def _asked() -> str:
 
 
 def template_context() -> dict[str, Any]:
-    """Give every template ``current_parent``, ``current_child`` and the child's ``band``."""
+    """Give every template ``current_parent``, ``current_child``, the child's ``band`` and ``csrf_token``."""
     return {
         "current_parent": current_parent,
         "current_child": current_child,
         "band": LocalProxy(_band),
+        # As Flask-WTF's own, for hosts' forms where it is not switched on.
+        "csrf_token": generate_csrf,
     }
 
 

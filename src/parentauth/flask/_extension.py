@@ -13,7 +13,7 @@ from parentauth.flask._access import template_context
 from parentauth.flask._cli import group
 from parentauth.flask._signals import listener_for
 from parentauth.flask._state import State, state_of
-from parentauth.flask._views import CSRF_DEFAULTS, blueprint
+from parentauth.flask._views import blueprint
 from parentauth.pages import Pages
 from parentauth.ports import Mailer, Storage
 from parentauth.settings import read_settings
@@ -60,8 +60,8 @@ class ParentAuth:
         listeners = (*self._listeners, listener_for(app))
         auth = settings.auth(**self._ports, listeners=listeners)
         app.extensions["parentauth"] = State(auth, Pages(auth), settings)
-        for key, value in CSRF_DEFAULTS.items():
-            app.config.setdefault(key, value)
+        # A page that was left open over lunch must not be refused; its session decides.
+        app.config.setdefault("WTF_CSRF_TIME_LIMIT", None)
         _strengthen_session_cookie(app, secure=auth.site.is_secure)
         app.register_blueprint(blueprint(auth.site.paths))
         app.context_processor(template_context)

@@ -71,6 +71,9 @@ def page_request(request: Request, state: State, *, with_form: bool = True) -> P
         fetch_site=request.headers.get("Sec-Fetch-Site"),
         origin=request.headers.get("Origin"),
         host=request.host,
-        csrf=lambda: (current_app.config["WTF_CSRF_FIELD_NAME"], generate_csrf()),
+        csrf=lambda: (
+            current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token"),
+            generate_csrf(),
+        ),
         flashes=lambda: [str(message) for message in get_flashed_messages()],
     )

@@ -1,12 +1,13 @@
 """The blueprint: each view reads the request, asks the page flow once, and renders."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request
 from flask import current_app as app
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.exceptions import HTTPException
+from wtforms import ValidationError
 
 from parentauth import Paths
 from parentauth.flask._state import page_request, state_of
@@ -17,16 +18,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Three passwords of the longest kind, each character escaped as twelve, and room for more.
 _FORM_MAX: Final = 200_000
 _KEPT: Final = (200, 206, 304)
-# Flask-WTF's own defaults, set without switching it on for the host's views; but for the time
-# limit: a page that was left open over lunch must not be refused.
-CSRF_DEFAULTS: Final[Mapping[str, Any]] = {
-    "WTF_CSRF_ENABLED": True,
-    "WTF_CSRF_FIELD_NAME": "csrf_token",
-    "WTF_CSRF_HEADERS": ("X-CSRFToken", "X-CSRF-Token"),
-    "WTF_CSRF_METHODS": {"POST", "PUT", "PATCH", "DELETE"},
-    "WTF_CSRF_TIME_LIMIT": None,
-    "WTF_CSRF_SSL_STRICT": True,
-}
+_UNSAFE: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def blueprint(paths: Paths) -> Blueprint:
@@ -41,8 +33,8 @@ def blueprint(paths: Paths) -> Blueprint:
     for page in PAGES:
         pages.add_url_rule(paths.of(page), page, _view(page), methods=METHODS)
     pages.add_url_rule(f"{paths.of('token')}/<path:token>", "link", _link, methods=METHODS)
-    pages.before_request(_hide_token)
-    pages.before_request(_limit_form)
+    # Before any before_request: the host's own may read the form, or fail and log the path.
+    pages.url_value_preprocessor(_prepare)
     pages.before_request(_check_csrf)
     pages.after_request(_guard)
     pages.register_error_handler(CSRFError, _expired_form)
@@ -53,7 +45,10 @@ def blueprint(paths: Paths) -> Blueprint:
 def _view(page: str) -> Callable[[], Response]:
     def view() -> Response:
         state = state_of()
-        return _answer(state.pages.respond(page, page_request(request, state)))
+        asked = page_request(request, state)
+        # A dashboard that is not there must not show only after a token was spent.
+        asked.links.check()
+        return _answer(state.pages.respond(page, asked))
 
     return view
 
@@ -63,22 +58,25 @@ def _link(token: str) -> Response:
     return _answer(state.pages.link(token, page_request(request, state)))
 
 
-def _hide_token() -> None:
-    """Take the token out of the path, which Flask and hosts write into their logs of errors."""
-    if request.endpoint == "parentauth.link":
+def _prepare(endpoint: str | None, _: object) -> None:
+    """Bound the body to what forms of ours need, and take the token out of the path."""
+    if endpoint == "parentauth.link":
         request.path = state_of().auth.site.paths.of("token")
-
-
-def _limit_form() -> None:
-    """Refuse a body far larger than any form of ours, before it is read into memory."""
     allowed = request.max_content_length
     request.max_content_length = _FORM_MAX if allowed is None else min(allowed, _FORM_MAX)
 
 
 def _check_csrf() -> None:
     """Protect every form of ours, by the host's own CSRFProtect where there is one."""
-    if request.method in app.config["WTF_CSRF_METHODS"] and app.config["WTF_CSRF_ENABLED"]:
-        app.extensions.get("csrf", CSRFProtect()).protect()
+    if request.method in _UNSAFE and app.config.get("WTF_CSRF_ENABLED", True):
+        if "csrf" in app.extensions:
+            app.extensions["csrf"].protect()
+            return
+        try:
+            field = app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+            validate_csrf(request.form.get(field) or request.headers.get("X-CSRFToken"))
+        except ValidationError as error:
+            raise CSRFError(str(error)) from None
 
 
 def _expired_form(_: CSRFError) -> Response:

@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -165,8 +165,8 @@ class _Insertion:
         compiled = statement.compile(dialect=dialect, column_keys=list(_NEW))
         self._text = str(compiled)
         self._by_name = not compiled.positional
-        moment = outbox.c.due.type.dialect_impl(dialect).bind_processor(dialect)
-        self._moment = moment or (lambda due: due)
+        moment: Any = outbox.c.due.type.dialect_impl(dialect)
+        self._moment: Callable[[datetime], object] = moment.bind_processor(dialect)
 
     def run(self, connection: Connection, intents: Sequence[Intent]) -> None:
         """Insert a row for each of *intents* whose key does not wait yet."""

@@ -36,7 +36,7 @@ class Mailbox:
         self.fates = list(fates)
         self.closed = False
         self.sent: list[Mail] = []
-        self.seen: Callable[[Mail, str], None] = lambda mail, fate: None
+        self.seen: Callable[[Mail, str], None] = lambda _mail, _fate: None
 
     @contextmanager
     def connect(self) -> Generator[Callable[[Mail], None]]:
@@ -109,8 +109,8 @@ class WatchedStorage:
         self.calls = 0
         self.killed_at: int | None = None
         self.loses_answer = False
-        self.written: Callable[[Sequence[Change]], None] = lambda changes: None
-        self.queued: Callable[[Sequence[Any]], None] = lambda intents: None
+        self.written: Callable[[Sequence[Change]], None] = lambda _: None
+        self.queued: Callable[[Sequence[Any]], None] = lambda _: None
 
     def replace(self, changes: Sequence[Change]) -> None:
         """Refuse, or let another writer in, or pass on."""

@@ -178,8 +178,8 @@ class World(RuleBasedStateMachine):
             Child(child, account.links[child].name, "")
             for child in account.children(self.model.now)
         )
-        chosen = [child for child in children if child.id == session.child]
-        child = (chosen or (children if len(children) == 1 else [None]))[0]
+        only = children[0] if len(children) == 1 else None
+        child = next((each for each in children if each.id == session.child), only)
         return Present(
             parent=Parent(account.id, account.username, f"Parent {account.id}", None),
             child=child,
@@ -194,8 +194,9 @@ class World(RuleBasedStateMachine):
             before, after = change.before, change.after
             if after is None:
                 continue
-            had = {each.digest for each in (*before.tokens, *before.sessions)} if before else set()
-            self.fresh += [each.digest for each in after.sessions if each.digest not in had]
+            sessions = {each.digest for each in before.sessions} if before else set[str]()
+            self.fresh += [each.digest for each in after.sessions if each.digest not in sessions]
+            had = {each.digest for each in before.tokens} if before else set[str]()
             for token in after.tokens:
                 if token.digest not in had:
                     self._issued(after, token)

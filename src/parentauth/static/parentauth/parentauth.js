@@ -24,8 +24,11 @@
   // The second of two answers would say that the token was used: by the first.
   let sent = false;
   document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
     if (sent) event.preventDefault();
     sent = true;
+    // Whoever stopped it meanwhile may send it again.
+    setTimeout(() => { sent = false; }, 5000);
   });
   window.addEventListener("pageshow", () => { sent = false; });
 
