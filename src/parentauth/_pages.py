@@ -50,7 +50,7 @@ class Pages:
 
     def __init__(self, auth: ParentAuth) -> None:
         self._auth = auth
-        self.cookies = CookieNames(secure=auth.site.is_secure)
+        self.cookies: CookieNames = CookieNames(secure=auth.site.is_secure)
 
     def respond(self, page: str, request: PageRequest) -> Outcome:
         """

@@ -97,7 +97,7 @@ class PasswordRejectedError(ParentAuthError):
 
     def __init__(self, violations: "Sequence[Violation]") -> None:
         super().__init__(", ".join(violation.code for violation in violations))
-        self.violations = tuple(violations)
+        self.violations: tuple[Violation, ...] = tuple(violations)
 
 
 class CurrentPasswordError(ParentAuthError):
@@ -169,7 +169,7 @@ class FamiliesError(ParentAuthError, ValueError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems: tuple[str, ...] = tuple(problems)
 
 
 # -- What storages and mailers raise

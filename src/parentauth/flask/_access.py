@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 from werkzeug.local import LocalProxy
 
 from parentauth import Child, Parent, Present
-from parentauth.flask._state import page_request, state_of
+from parentauth.flask._state import page_request, session_id_of, state_of
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
@@ -23,7 +23,7 @@ _PATH: Final = "!$&'()*+,/:;=@"
 def current_present() -> Present | None:
     """Return who is signed in on this request, read once for each session, or None."""
     state = state_of()
-    session_id = page_request(request, state, with_form=False).session_id
+    session_id = session_id_of(request, state)
     known: tuple[str | None, Present | None] | None = g.get(_ON_G)
     if known is None or known[0] != session_id:
         # Not on g alone: an outer context of the host's may outlive the request.
@@ -51,9 +51,9 @@ def _child() -> Child | None:
 
 
 #: The signed-in :class:`parentauth.Parent`; false where there is none.
-current_parent = cast("Parent", LocalProxy(_parent))
+current_parent: Parent = cast("Parent", LocalProxy(_parent))
 #: The :class:`parentauth.Child` whose pages are open; false where there is none.
-current_child = cast("Child", LocalProxy(_child))
+current_child: Child = cast("Child", LocalProxy(_child))
 
 
 def parent_required(view: Callable[P, R]) -> Callable[P, R | ResponseReturnValue]:

@@ -33,7 +33,7 @@ class Mailbox:
     """
 
     def __init__(self, fates: Sequence[str] = ()) -> None:
-        self.fates = list(fates)
+        self.fates: list[str] = list(fates)
         self.closed = False
         self.sent: list[Mail] = []
         self.seen: Callable[[Mail, str], None] = lambda _mail, _fate: None
@@ -73,7 +73,7 @@ class CheapHasher:
     """
 
     def __init__(self) -> None:
-        self.verified = 0
+        self.verified: int = 0
         self.asked: Callable[[], None] = lambda: None
 
     def hash(self, *, password: str) -> str:

@@ -17,7 +17,7 @@ class FrozenClock:
     """
 
     def __init__(self, at: datetime = START) -> None:
-        self.at = at
+        self.at: datetime = at
 
     def __call__(self) -> datetime:
         """Return the time that was set."""

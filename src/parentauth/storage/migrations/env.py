@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from parentauth.storage._sqlalchemy_tables import make_tables
+from parentauth.storage._sqlalchemy_tables import Tables, make_tables
 
 connection = context.config.attributes["connection"]
 prefix = context.config.attributes["prefix"]
-tables = make_tables(prefix)
+tables: Tables = make_tables(prefix)
 context.configure(
     connection=connection,
     target_metadata=tables.metadata,
