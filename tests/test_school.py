@@ -581,6 +581,20 @@ class TestOutbox:
         assert (None, portal.clock()) == (waiting.dead_at, waiting.due)
         assert 1 == portal.deliver().sent
 
+    def test_retry_notice(self, portal: Portal) -> None:
+        """A notice that is tried again tells when the password was changed, not when it was tried."""
+        changed_at = portal.clock()
+        portal.define(portal.invited("p1"))
+        portal.mailer.fail_send = raising(MailRefusedError("no"))
+        portal.clock.advance(DAY)
+        portal.deliver()
+        [dead] = [row for row in portal.auth.outbox() if row.dead_at]
+        portal.mailer.fail_send = lambda _: None
+        portal.auth.retry([dead.id])
+
+        assert [changed_at] == [row.intent.due for row in portal.auth.outbox()]
+        assert 1 == portal.deliver().sent
+
     def test_retry_living(self, portal: Portal) -> None:
         """What is not dead is left alone."""
         portal.auth.invite("p1")

@@ -1,7 +1,6 @@
 """The outbox as the school sees it: what waits, what died and why, and what to do about it."""
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
 from typing import Final
 
 import attrs
@@ -30,16 +29,19 @@ def retry(parts: Parts, ids: Collection[str]) -> int:
     """Queue dead mails anew; first the new row, then the old one goes: none is ever lost."""
     now, wanted = parts.clock(), frozenset(ids)
     dead = [row for row in rows_of(parts.storage) if row.id in wanted and row.dead_at is not None]
-    parts.storage.enqueue([_anew(row.intent, now) for row in dead])
+    parts.storage.enqueue([_anew(row.intent) for row in dead])
     parts.storage.drop([row.id for row in dead], now=now)
     return len(dead)
 
 
-def _anew(intent: Intent, now: datetime) -> Intent:
-    """An invitation again: its own token may live, though its mail may never have left."""
+def _anew(intent: Intent) -> Intent:
+    """
+    An invitation again: its own token may live, though its mail may never have left.
+
+    What it was due at stays, because a notice tells when the password was changed.
+    """
     invitation = intent.kind is IntentKind.INVITE
-    kind = IntentKind.INVITE_AGAIN if invitation else intent.kind
-    return attrs.evolve(intent, kind=kind, due=now)
+    return attrs.evolve(intent, kind=IntentKind.INVITE_AGAIN) if invitation else intent
 
 
 def drop(parts: Parts, ids: Collection[str]) -> None:
