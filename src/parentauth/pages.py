@@ -10,6 +10,7 @@ from typing import Final
 
 from parentauth._clients import client_address
 from parentauth._links import HostLinks
+from parentauth._next import asked_path
 from parentauth._page_values import (
     HEADERS,
     Context,
@@ -38,6 +39,7 @@ __all__ = [
     "Pages",
     "Redirect",
     "Show",
+    "asked_path",
     "client_address",
 ]
 

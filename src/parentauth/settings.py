@@ -17,7 +17,7 @@ from parentauth._passwords import PasswordPolicy
 from parentauth._site import Paths, School
 from parentauth.exceptions import ConfigurationError
 
-__all__ = ["PREFIX", "Settings", "read_settings"]
+__all__ = ["PREFIX", "Settings", "host_keys", "read_settings"]
 
 #: What every key of ours begins with.
 PREFIX: Final = "PARENTAUTH_"
@@ -157,6 +157,23 @@ def _check_paths(settings: Settings) -> None:
         raise ConfigurationError(
             f"{PREFIX}DASHBOARD names no child; write it like '/children/{{child_id}}'"
         )
+
+
+def host_keys(
+    key: str | bytes | None, fallbacks: Iterable[str | bytes] | None
+) -> Sequence[str | bytes]:
+    """
+    Return a framework's own keys, the newest first.
+
+    Raises:
+        ConfigurationError: There is none, and the framework guards forms with it.
+    """
+    if not key:
+        raise ConfigurationError(
+            "SECRET_KEY is missing, and forms are guarded with it; set it to the outcome of "
+            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    return [key, *(each for each in fallbacks or () if each)]
 
 
 _CURES: Final = {

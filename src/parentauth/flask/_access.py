@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar, cast
-from urllib.parse import quote
+from typing import Any, ParamSpec, TypeVar, cast
 
 from flask import Response, after_this_request, g, redirect, request
 from flask.typing import ResponseReturnValue
@@ -12,12 +11,11 @@ from werkzeug.local import LocalProxy
 
 from parentauth import Child, Parent, Present
 from parentauth.flask._state import page_request, session_id_of, state_of
+from parentauth.pages import asked_path
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=ResponseReturnValue)
 _ON_G = "_parentauth"
-# What a path may hold as it is (RFC 3986, 3.3).
-_PATH: Final = "!$&'()*+,/:;=@"
 
 
 def current_present() -> Present | None:
@@ -76,18 +74,13 @@ def _gated(view: Callable[P, R], *, child: bool) -> Callable[P, R | ResponseRetu
             child=child,
             child_id=kwargs.get("child_id"),
             # A form that was sent can't be sent again by coming back.
-            after=_asked() if request.method == "GET" else "",
+            after=asked_path(request.root_path + request.path, request.query_string)
+            if request.method == "GET"
+            else "",
         )
         return view(*args, **kwargs) if away is None else redirect(away.location, code=303)
 
     return guarded
-
-
-def _asked() -> str:
-    """Return the path and query asked for: below the mount, and in ASCII as a browser wrote it."""
-    path = quote(request.root_path + request.path, safe=_PATH)
-    query = quote(request.query_string, safe=f"{_PATH}?%")
-    return f"{path}?{query}" if query else path
 
 
 def template_context() -> dict[str, Any]:

@@ -8,7 +8,6 @@ from flask import Flask
 import parentauth
 
 from parentauth import Listener
-from parentauth.exceptions import ConfigurationError
 from parentauth.flask._access import template_context
 from parentauth.flask._cli import group
 from parentauth.flask._signals import listener_for
@@ -16,7 +15,7 @@ from parentauth.flask._state import State, state_of
 from parentauth.flask._views import blueprint
 from parentauth.pages import Pages
 from parentauth.ports import Mailer, Storage
-from parentauth.settings import read_settings
+from parentauth.settings import host_keys, read_settings
 
 
 class ParentAuth:
@@ -56,7 +55,8 @@ class ParentAuth:
         Raises:
             ConfigurationError: A setting is missing, unknown or unsafe.
         """
-        settings = read_settings(app.config, secret_keys=_host_keys(app))
+        keys = host_keys(app.config.get("SECRET_KEY"), app.config.get("SECRET_KEY_FALLBACKS"))
+        settings = read_settings(app.config, secret_keys=keys)
         listeners = (*self._listeners, listener_for(app))
         auth = settings.auth(**self._ports, listeners=listeners)
         app.extensions["parentauth"] = State(auth, Pages(auth), settings)
@@ -78,16 +78,6 @@ def _strengthen_session_cookie(app: Flask, *, secure: bool) -> None:
     if secure:
         app.config["SESSION_COOKIE_SECURE"] = True
     app.config["SESSION_COOKIE_SAMESITE"] = app.config["SESSION_COOKIE_SAMESITE"] or "Lax"
-
-
-def _host_keys(app: Flask) -> Sequence[str | bytes]:
-    key = app.config.get("SECRET_KEY")
-    if not key:
-        raise ConfigurationError(
-            "SECRET_KEY is missing, and Flask guards forms with it; set it to the outcome of "
-            "python -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    return [key, *filter(None, app.config.get("SECRET_KEY_FALLBACKS") or ())]
 
 
 def auth_of(app: Flask | None = None) -> parentauth.ParentAuth:
