@@ -151,7 +151,7 @@ class SQLContract(ThrottleContract, ThrottleProcessContract):
             lambda: other.clear("a"),
             lambda: other.prune(START),
         ):
-            with pytest.raises(StorageError, match=r"create_all\(\)"):
+            with pytest.raises(StorageError, match="flask parentauth db upgrade"):
                 use()
 
     def test_hosts_transaction(
