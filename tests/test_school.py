@@ -196,6 +196,17 @@ class TestSave:
         assert (3, 1) == (storage.calls.count("accounts"), storage.calls.count("replace"))
 
 
+class TestSaveNothing:
+    def test_complete(self, portal: Portal) -> None:
+        """No rows at all do not end every child link of a school."""
+        before = portal.everything()
+        with pytest.raises(FamiliesError, match="no rows"):
+            portal.auth.save([], complete=True)
+
+        assert before == portal.everything()
+        assert () == portal.auth.save([]).changed
+
+
 class TestInvite:
     @pytest.mark.parametrize("account_id", ["nobody", "", "P1"])
     def test_unknown(self, portal: Portal, account_id: str) -> None:

@@ -209,3 +209,27 @@ class TestKinds:
     def test_right(self, name: str, value: object) -> None:
         """And what is right starts."""
         assert made(**{name: value})
+
+
+class TestHostPages:
+    @pytest.mark.parametrize("name", ["dashboard", "no_child", "stylesheet", "school_logo"])
+    @pytest.mark.parametrize(
+        "target", ["//evil.example/{child_id}", "https://evil.example", "/\\e"]
+    )
+    def test_elsewhere(self, name: str, target: str) -> None:
+        """Parents are sent to no other site, and nothing is loaded from one."""
+        assert f"{PREFIX}{name.upper()} must be of this site" in refusal(**{name: target})
+
+    @pytest.mark.parametrize("name", ["stylesheet", "school_logo"])
+    def test_relative(self, name: str) -> None:
+        """A picture or a stylesheet is named by a path that means the same on every page."""
+        assert "one slash" in refusal(**{name: "logo.svg"})
+
+    def test_no_child_named(self) -> None:
+        """A dashboard that is a path says where the child comes in."""
+        assert "names no child" in refusal(dashboard="/enfants/")
+
+    @pytest.mark.parametrize("target", ["portal.dashboard", "portal:dashboard", "/e/{child_id}"])
+    def test_taken(self, target: str) -> None:
+        """Endpoints of either framework are taken as they are, and paths with a child."""
+        assert target == read(dashboard=target).dashboard

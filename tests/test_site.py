@@ -144,6 +144,17 @@ class TestPaths:
             Paths(prefix=prefix)
 
 
+class TestPathsApart:
+    def test_twice(self) -> None:
+        """No two pages have one path."""
+        with pytest.raises(ConfigurationError, match="two pages have the path '/token'"):
+            Paths(login="/token")
+
+    def test_prefix(self) -> None:
+        """The prefix counts: the well-known address stands apart from it."""
+        assert "/parents/login" == Paths(prefix="/parents").of("login")
+
+
 class TestSchool:
     @pytest.mark.parametrize(
         "name", ["", " ", "a\nb", "a\0", "a\u202eb", "=?utf-8?q?a?=", 101 * "a"]

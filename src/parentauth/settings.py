@@ -147,7 +147,7 @@ def _check_paths(settings: Settings) -> None:
     """Refuse what browsers would take for another site, and a dashboard of no child."""
     for name in ("dashboard", "no_child", "stylesheet", "school_logo"):
         target = getattr(settings, name) or ""
-        elsewhere = target.startswith("//") or ":" in target.partition("/")[0] or "\\" in target
+        elsewhere = target.startswith("//") or "://" in target or "\\" in target
         relative = name in ("stylesheet", "school_logo") and target and not target.startswith("/")
         if elsewhere or relative:
             raise ConfigurationError(
