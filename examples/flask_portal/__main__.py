@@ -28,7 +28,7 @@ WHAT_TO_TRY: Final = """
 À essayer : ouvrez le mail d'un parent, suivez son lien, choisissez un mot de passe.
   marie.dubois@example.com     un enfant : directement sur sa page
   karim.benali@example.com     trois enfants : un choix à faire
-  an.peeters@example.org       trois enfants, un autre parent
+  an.peeters@example.org       trois enfants aussi
   famille.renard@example.org   deux comptes sur une adresse : demandez un nouveau mot de passe
   nathalie.collard@example.org aucun enfant
 {mails}

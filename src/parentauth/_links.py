@@ -9,7 +9,7 @@ import attrs
 
 from parentauth._model import Child
 from parentauth.exceptions import ConfigurationError
-from parentauth.settings import Settings
+from parentauth.settings import PREFIX, Settings
 
 _NOBODY: Final = Child(id="0", name="", school_class="")
 Resolve = Callable[[str, Mapping[str, str]], str]
@@ -63,7 +63,7 @@ class HostLinks:
                 link()
             except Exception as error:
                 raise ConfigurationError(
-                    f"PARENTAUTH_{key} leads nowhere; name an endpoint, with child_id for the "
+                    f"{PREFIX}{key} leads nowhere; name an endpoint, with child_id for the "
                     "dashboard, or a path"
                 ) from error
 

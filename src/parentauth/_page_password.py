@@ -89,10 +89,11 @@ def _with_verdict(visit: Visit, token: str, answer: Callable[[], Outcome]) -> Ou
             token=token, wanted=other.wanted, present=other.present, status=422
         )
     except TokenRejectedError as error:
-        landing = visit.auth.visit_link(token, client=visit.client)
-        if landing is not None and visit.page == "token":
-            # Back or reload, after it was used by who is signed in now.
-            return visit.landed(landing)
+        if visit.page == "token" and error.reason == "used":
+            landing = visit.auth.visit_link(token, client=visit.client)
+            if landing is not None:
+                # Back or reload, after it was used by who is signed in now.
+                return visit.landed(landing)
         return visit.views.token(
             token=token,
             problems=[Problem(_verdict(visit, error), "token")],
